@@ -1,0 +1,152 @@
+package artifact
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// DefaultDomain is the registry of a reference that names none.
+const DefaultDomain = "docker.io"
+
+// Name is where an image lives, complete: registry and repository are never
+// empty, and either a tag or a digest (or both) is set by [ParseName]. With
+// both, the digest says which content and the tag is what it is called.
+type Name struct {
+	Registry   string // host[:port], "docker.io" for Docker Hub in any spelling
+	Repository string // path below the registry, for example "acme/authz"
+	Tag        string
+	Digest     digest.Digest
+}
+
+// The grammar of the OCI distribution specification and of Docker's references.
+var (
+	domainRE = regexp.MustCompile(`^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?$`)
+	pathRE   = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
+	tagRE    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+)
+
+// ParseName reads a reference as Docker does, with domain in place of
+// docker.io: "foo" is DOMAIN/library/foo:latest, "foo/bar:1" is DOMAIN/foo/bar:1,
+// and a reference that names a registry keeps it. It fails with Usage, naming
+// the part that is wrong (spec artifact.md, references).
+func ParseName(s, domain string) (Name, error) {
+	n, _, err := parse(s, domain)
+	return n, err
+}
+
+// Typed reports which parts of s were typed out: its registry, and its tag or
+// digest. Look-ups use it to try older spellings of short names.
+func Typed(s string) (registry, tag bool) {
+	n, typed, err := parse(s, DefaultDomain)
+	_ = n
+	if err != nil {
+		return false, false
+	}
+	return typed.registry, typed.tag
+}
+
+type typedParts struct{ registry, tag bool }
+
+func parse(s, domain string) (Name, typedParts, error) {
+	bad := func(format string, args ...any) (Name, typedParts, error) {
+		return Name{}, typedParts{}, fault.New(fault.Usage, fmt.Sprintf("%q", s), format, args...).
+			WithHint("a reference looks like ghcr.io/org/name:tag")
+	}
+	var n Name
+	var typed typedParts
+	rest := s
+	if s == "" {
+		return bad("a reference must not be empty")
+	}
+	if strings.Contains(s, "://") {
+		return bad("a reference has no scheme (%s://)", s[:strings.Index(s, "://")])
+	}
+	if name, d, ok := strings.Cut(rest, "@"); ok {
+		n.Digest = digest.Digest(d)
+		if err := n.Digest.Validate(); err != nil {
+			return bad("%q is not a digest: %w", d, err)
+		}
+		typed.tag = true
+		rest = name
+	}
+	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, '/') {
+		// A lone "localhost:5000" is a name and a tag, as it is for Docker.
+		rest, n.Tag = rest[:i], rest[i+1:]
+		if !tagRE.MatchString(n.Tag) {
+			return bad("%q is not a tag: letters, digits, _ . - only, at most 128", n.Tag)
+		}
+		typed.tag = true
+	}
+	first, path, slash := strings.Cut(rest, "/")
+	if slash && (strings.ContainsAny(first, ".:") || first == "localhost" || strings.ToLower(first) != first) {
+		n.Registry, rest = first, path
+		typed.registry = true
+	} else {
+		n.Registry = domain
+		if !slash {
+			rest = "library/" + rest
+		}
+	}
+	if !domainRE.MatchString(n.Registry) {
+		return bad("%q is not a registry host", n.Registry)
+	}
+	n.Registry = canonicalHost(n.Registry)
+	if n.Registry == DefaultDomain && !strings.Contains(rest, "/") {
+		rest = "library/" + rest
+	}
+	for part := range strings.SplitSeq(rest, "/") {
+		if !pathRE.MatchString(part) {
+			if strings.ToLower(part) != part {
+				return bad("the repository %q must be lower case", rest)
+			}
+			return bad("%q is not a repository name", rest)
+		}
+	}
+	if len(n.Registry)+1+len(rest) > 255 {
+		return bad("the repository is longer than 255 characters")
+	}
+	n.Repository = rest
+	if n.Tag == "" && n.Digest == "" {
+		n.Tag = "latest"
+	}
+	return n, typed, nil
+}
+
+// canonicalHost folds the spellings of one registry into one.
+func canonicalHost(host string) string {
+	switch host := strings.ToLower(host); host {
+	case "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com":
+		return DefaultDomain
+	default:
+		return host
+	}
+}
+
+// Familiar is the repository with its registry, without tag or digest.
+func (n Name) Familiar() string { return n.Registry + "/" + n.Repository }
+
+// Tagged is the name an image is stored under: registry/repository:tag, or
+// registry/repository@digest when there is no tag.
+func (n Name) Tagged() string {
+	if n.Tag == "" {
+		return n.Familiar() + "@" + n.Digest.String()
+	}
+	return n.Familiar() + ":" + n.Tag
+}
+
+// String is the whole reference, with everything that is known.
+func (n Name) String() string {
+	s := n.Familiar()
+	if n.Tag != "" {
+		s += ":" + n.Tag
+	}
+	if n.Digest != "" {
+		s += "@" + n.Digest.String()
+	}
+	return s
+}
