@@ -1,0 +1,83 @@
+package builtins
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Image is a policy image, local or remote.
+type Image struct {
+	Ref         string            `json:"ref"`         // registry/repository:tag
+	Repository  string            `json:"repository"`  // registry/repository
+	Tag         string            `json:"tag"`         // empty when known by digest only
+	Digest      string            `json:"digest"`      // of the manifest
+	Size        *int64            `json:"size"`        // bytes of the bundle; null when not known
+	Created     *time.Time        `json:"created"`     // null when the image does not say
+	Annotations map[string]string `json:"annotations"` // of the manifest
+	Unchanged   bool              `json:"unchanged"`   // the verb found nothing to do
+}
+
+// String is the token that every verb accepts back: repository:tag@digest.
+func (i *Image) String() string {
+	if i.Tag == "" {
+		return i.Repository + "@" + i.Digest
+	}
+	return i.Repository + ":" + i.Tag + "@" + i.Digest
+}
+
+// Images answers a verb that takes references: one for each, in their order.
+type Images []*Image
+
+// Listing is the answer of list: images, newest first when local, by name when
+// remote. Remote ones lack size and created unless long is set.
+type Listing []*Image
+
+// Decision is the answer of eval.
+type Decision struct {
+	Result   json.RawMessage   `json:"result"`             // the value; null when undefined
+	Defined  bool              `json:"defined"`            // whether there is a value
+	Query    string            `json:"query"`              // as asked
+	Bindings []json.RawMessage `json:"bindings,omitempty"` // one object a solution, when the query has variables
+	Image    string            `json:"image,omitempty"`    // digest of the image judged; empty for files
+	Metrics  map[string]any    `json:"metrics,omitempty"`  // nanoseconds, by OPA's names
+	Partial  json.RawMessage   `json:"partial,omitempty"`  // queries and support modules
+	Explain  string            `json:"explanation,omitempty"`
+	Profile  json.RawMessage   `json:"profile,omitempty"`
+	Coverage json.RawMessage   `json:"coverage,omitempty"`
+}
+
+// Login is the answer of login.
+type Login struct {
+	Server   string `json:"server"`
+	Username string `json:"username"`
+	Store    string `json:"store"`   // "file", or the name of the credential helper
+	Default  bool   `json:"default"` // the server is now the default domain
+}
+
+// Logins is the answer of logins: where each secret lives, never the secret.
+type Logins []*Login
+
+// Logout is the answer of logout.
+type Logout struct {
+	Server string `json:"server"`
+	Store  string `json:"store"` // where the secret was: "file", or the helper's name
+}
+
+// Removal is what rm did to one reference.
+type Removal struct {
+	Ref        string `json:"ref"`
+	Digest     string `json:"digest"`
+	Remote     bool   `json:"remote"`
+	BytesFreed int64  `json:"bytes_freed"` // on the local disk
+}
+
+// Removed answers rm, one for each reference.
+type Removed []*Removal
+
+// Saved is the answer of save.
+type Saved struct {
+	Ref    string `json:"ref"`
+	Path   string `json:"path"` // "-" for standard output
+	Digest string `json:"digest"`
+	Size   int64  `json:"size"` // bytes written
+}
