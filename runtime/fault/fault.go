@@ -81,8 +81,17 @@ type Error struct {
 	Subject string  // what it worked on: a reference, a path, a host
 	Err     error   // the cause, never nil
 	Hint    string  // one line that names what to type next, or empty
-	Ask     string  // a question that would settle it: the verb needs a yes before any effect
 	Trace   []Frame // outermost call first
+
+	// Ask is the question whose answer would let the verb go on; nothing has
+	// happened yet. A door that talks to a person asks it and calls again.
+	Ask *Question
+}
+
+// Question is what a verb needs to hear from a person.
+type Question struct {
+	Text   string // "Remove ghcr.io/acme/authz:1.0?"
+	Secret bool   // the answer is a password, not yes or no
 }
 
 // New returns a fault about subject, with a cause made by fmt.Errorf: %w works.

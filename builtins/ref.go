@@ -1,0 +1,160 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/builtins/internal/store"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// Ref is a reference as it was typed: ghcr.io/acme/authz:1.0, a short name, or
+// the beginning of a digest where a local image is meant. Text is checked when
+// it is set; the default domain is applied when a verb uses it.
+type Ref struct{ text string }
+
+// UnmarshalText fails with Usage when text is no reference.
+func (r *Ref) UnmarshalText(text []byte) error {
+	if _, err := artifact.ParseName(string(text), artifact.DefaultDomain); err != nil && !isDigestPrefix(string(text), 4) {
+		return err
+	}
+	r.text = string(text)
+	return nil
+}
+
+// String is the reference as typed.
+func (r Ref) String() string { return r.text }
+
+// name completes the reference with the default domain.
+func (e *Env) name(r Ref) (artifact.Name, error) {
+	return artifact.ParseName(r.text, e.Settings.DefaultDomain)
+}
+
+// isDigestPrefix reports whether s can stand for a local image's digest:
+// "sha256:" and hex digits, or at least atLeast hex digits.
+func isDigestPrefix(s string, atLeast int) bool {
+	hex, algorithm := strings.CutPrefix(s, "sha256:")
+	if algorithm {
+		atLeast = 1
+	}
+	return len(hex) >= atLeast && len(hex) <= 64 && strings.Trim(hex, "0123456789abcdef") == ""
+}
+
+// Digest prefixes shorter than these many hex digits are names. Users of opcr
+// policy type four of them to tag.
+const (
+	prefixDigits    = 7
+	tagPrefixDigits = 4
+)
+
+// entry finds the local image that r means: the name as typed, the two places
+// where versions of opcr policy kept short names, then a digest prefix.
+func (e *Env) entry(ctx context.Context, r Ref, prefixDigits int) (store.Entry, error) {
+	name, nameErr := e.name(r)
+	if nameErr == nil {
+		for _, candidate := range spellings(r.text, name) {
+			found, err := e.lookup(ctx, candidate)
+			if err == nil || !errors.Is(err, fault.NotFound) {
+				return found, err
+			}
+		}
+	}
+	if !isDigestPrefix(r.text, prefixDigits) {
+		if nameErr != nil {
+			return store.Entry{}, nameErr
+		}
+		return store.Entry{}, e.missing(ctx, name)
+	}
+	return e.byDigest(ctx, r.text)
+}
+
+// spellings are the names under which a reference may be stored, best first.
+func spellings(typed string, name artifact.Name) []artifact.Name {
+	all := []artifact.Name{name}
+	if registry, _ := artifact.Typed(typed); !registry {
+		if short, ok := strings.CutPrefix(name.Repository, "library/"); ok {
+			bare := name
+			bare.Repository = short
+			all = append(all, bare)
+		}
+	}
+	return all
+}
+
+// lookup finds name; with a digest, the tag may have moved on since, and any
+// image of that content will do.
+func (e *Env) lookup(ctx context.Context, name artifact.Name) (store.Entry, error) {
+	found, err := e.Store.Get(ctx, name.Tagged())
+	if name.Digest == "" || (err == nil && found.Digest == name.Digest) {
+		return found, err
+	}
+	if err != nil && !errors.Is(err, fault.NotFound) {
+		return store.Entry{}, err
+	}
+	same, err := e.Store.FindDigest(ctx, name.Digest.String())
+	if err != nil {
+		return store.Entry{}, err
+	}
+	if len(same) == 0 {
+		return store.Entry{}, fault.New(fault.NotFound, name.String(), "not in the local store")
+	}
+	found = same[0]
+	found.Name = name.Tagged()
+	return found, nil
+}
+
+// byDigest finds the one image whose digest begins with prefix.
+func (e *Env) byDigest(ctx context.Context, prefix string) (store.Entry, error) {
+	found, err := e.Store.FindDigest(ctx, prefix)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	if len(found) == 0 {
+		return store.Entry{}, fault.New(fault.NotFound, prefix, "no local image has this name or a digest that begins so").
+			WithHint("see what there is: policy images")
+	}
+	for _, other := range found[1:] {
+		if other.Digest != found[0].Digest {
+			var names []string
+			for _, f := range found {
+				names = append(names, fmt.Sprintf("%s (%s)", f.Name, f.Digest.Encoded()[:12]))
+			}
+			return store.Entry{}, fault.New(fault.Usage, prefix, "begins the digests of several images: %s", strings.Join(names, ", ")).
+				WithHint("type more of the digest, or a name")
+		}
+	}
+	return found[0], nil
+}
+
+// missing says that an image is not in the store, and what to do about it.
+func (e *Env) missing(ctx context.Context, name artifact.Name) error {
+	f := fault.New(fault.NotFound, name.String(), "not in the local store")
+	if all, err := e.Store.List(ctx); err == nil {
+		var names []string
+		for _, entry := range all {
+			names = append(names, entry.Name)
+		}
+		if near := fault.Nearest(name.Tagged(), names); near != "" {
+			return f.WithHint("did you mean %s?", near)
+		}
+	}
+	return f.WithHint("pull it (policy pull %s) or build it (policy build DIR -t %s)", name.Tagged(), name.Tagged())
+}
+
+// looksLikePath tells a path from a reference where an argument may be either
+// (spec artifact.md, references).
+func looksLikePath(s string) bool {
+	if s == "" || strings.ContainsAny(s[:1], "./~") || filepath.VolumeName(s) != "" {
+		return true
+	}
+	for _, end := range []string{".tar.gz", ".tgz", ".rego", ".json"} {
+		if strings.HasSuffix(s, end) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,39 @@
+package builtins
+
+import (
+	"time"
+
+	"github.com/policyhost/policy/builtins/artifact"
+)
+
+// Settings are what holds for every verb of a run. The doors gather them from
+// flags, environment and files; verbs never take them as arguments.
+type Settings struct {
+	Root          string                  // the store root: $POLICY_FILE_STORE_ROOT, ~/.policy
+	DefaultDomain string                  // the registry of a reference that names none
+	Insecure      bool                    // do not verify TLS certificates
+	Plaintext     bool                    // speak HTTP
+	CA            []string                // PEM files trusted beside the system's
+	Hosts         map[string]HostSettings // by registry host, over the three above
+	LockTimeout   time.Duration           // how long to wait for another process; 0 waits
+	Concurrency   int                     // subjects at once; 0 is 4
+	LogLevel      string
+	TokenDefaults map[string]string // kept for opcr policy's configuration files
+	Limits        artifact.Limits   // on what a tarball may hold; zero is artifact.DefaultLimits
+	UserAgent     string
+}
+
+// HostSettings are the settings of one registry. Nil and empty mean: as
+// [Settings] says.
+type HostSettings struct {
+	PlainHTTP         *bool
+	Insecure          *bool
+	CA                string   // PEM file
+	ClientCert        string   // PEM file, for mutual TLS
+	ClientKey         string   // PEM file
+	Proxy             string   // URL
+	Mirror            string   // host asked first when reading
+	UploadHosts       []string // other hosts that may take uploads
+	RequestsPerSecond float64
+	Concurrency       int
+}
