@@ -1,6 +1,12 @@
 package builtins
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
 
 // Secret is a text that must not be shown: it prints as ***, has no JSON, and
 // only [Secret.Reveal] gives it away.
@@ -30,3 +36,41 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 
 // Format prints *** for every verb and flag of fmt.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
+
+// Secrets are the texts a run has read that must not be printed. The zero value
+// is empty and safe for concurrent use.
+type Secrets struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+// shortestSecret is the length below which scrubbing would blank ordinary words.
+const shortestSecret = 4
+
+// Add remembers texts to scrub, in the spellings they may be printed in.
+func (s *Secrets) Add(texts ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range texts {
+		if len(t) < shortestSecret || slices.Contains(s.texts, t) {
+			continue
+		}
+		s.texts = append(s.texts, t)
+		if quoted, err := json.Marshal(t); err == nil {
+			if inner := string(quoted[1 : len(quoted)-1]); inner != t {
+				s.texts = append(s.texts, inner)
+			}
+		}
+	}
+	slices.SortFunc(s.texts, func(a, b string) int { return len(b) - len(a) })
+}
+
+// Scrub replaces every remembered text by ***.
+func (s *Secrets) Scrub(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.texts {
+		text = strings.ReplaceAll(text, t, "***")
+	}
+	return text
+}

@@ -1,6 +1,10 @@
 package builtins
 
-import "context"
+import (
+	"context"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
 
 // Effect says what a verb does to the world outside the script. It decides
 // whether it may run at load time, what a dry run keeps back, which grant a
@@ -21,7 +25,7 @@ type Verb struct {
 	Aliases []string
 	Group   string // heading in --help and the reference
 	Effect  Effect
-	Doc     string // one line; then a blank line and the rest
+	Doc     string // one line, then a blank line and the rest
 	Example string // a command line that works
 	Script  bool   // offered to scripts only: it has no subcommand
 	Func    Func
@@ -34,9 +38,144 @@ type Func struct {
 	Call func(ctx context.Context, env *Env, args any) (any, error)
 }
 
-func verb[Args, Result any](fn func(context.Context, *Env, *Args) (Result, error)) Func {
+func does[Args, Result any](fn func(context.Context, *Env, *Args) (Result, error)) Func {
 	return Func{
 		New:  func() any { return new(Args) },
 		Call: func(ctx context.Context, env *Env, args any) (any, error) { return fn(ctx, env, args.(*Args)) },
+	}
+}
+
+// Call runs the verb. A fault that comes back names the verb.
+func (v *Verb) Call(ctx context.Context, env *Env, args any) (any, error) {
+	result, err := v.Func.Call(ctx, env, args)
+	return result, fault.In(v.Name, "", err)
+}
+
+// The groups of the table, in the order the help shows them.
+const (
+	GroupImages     = "Images"
+	GroupRegistries = "Registries"
+	GroupPolicies   = "Policies"
+	GroupReaders    = "Files and environment"
+)
+
+// Table is every verb. A row is all that the doors need to offer one.
+func Table() []Verb {
+	return []Verb{
+		{
+			Name: "build", Group: GroupImages, Effect: Write, Func: does(Build),
+			Doc:     "Compile sources into a policy image in the local store.",
+			Example: "policy build ./policies -t ghcr.io/acme/authz:1.0.0",
+		},
+		{
+			Name: "tag", Group: GroupImages, Effect: Write, Func: does(Tag),
+			Doc:     "Give a local image another name.",
+			Example: "policy tag john/myapp:rbac ghcr.io/acme/myapp:rbac",
+		},
+		{
+			Name: "push", Group: GroupImages, Effect: Write, Func: does(Push),
+			Doc:     "Send local images to their registries.",
+			Example: "policy push ghcr.io/acme/authz:1.0.0",
+		},
+		{
+			Name: "pull", Group: GroupImages, Effect: Write, Func: does(Pull),
+			Doc:     "Fetch images from their registries into the local store.",
+			Example: "policy pull ghcr.io/acme/authz:1.0.0",
+		},
+		{
+			Name: "copy", Group: GroupImages, Effect: Write, Func: does(Copy),
+			Doc:     "Copy an image between registries, the local store and OCI layouts, by digest.",
+			Example: "policy copy ghcr.io/acme/authz:1.0.0 registry.localhost/acme/authz:1.0.0",
+		},
+		{
+			Name: "list", Aliases: []string{"images"}, Group: GroupImages, Effect: Read, Func: does(List),
+			Doc:     "List images, local or of a registry.",
+			Example: "policy images --remote registry.localhost/acme",
+		},
+		{
+			Name: "inspect", Group: GroupImages, Effect: Read, Func: does(Inspect),
+			Doc:     "Show what an image or a bundle holds.",
+			Example: "policy inspect ghcr.io/acme/authz:1.0.0",
+		},
+		{
+			Name: "save", Group: GroupImages, Effect: Write, Func: does(Save),
+			Doc:     "Write an image's bundle to a tarball that OPA loads.",
+			Example: "policy save ghcr.io/acme/authz:1.0.0 -f bundle.tar.gz",
+		},
+		{
+			Name: "rm", Group: GroupImages, Effect: Delete, Func: does(Rm),
+			Doc:     "Remove images from the local store, or from their registries.",
+			Example: "policy rm -f ghcr.io/acme/authz:1.0.0",
+		},
+		{
+			Name: "digest", Group: GroupImages, Effect: Read, Func: does(Digest),
+			Doc:     "Print the digest of an image, local or remote.",
+			Example: "policy digest ghcr.io/acme/authz:1.0.0",
+		},
+		{
+			Name: "exists", Group: GroupImages, Effect: Read, Func: does(Exists),
+			Doc:     "Say whether an image exists, here or in its registry.",
+			Example: "policy exists ghcr.io/acme/authz:1.0.0",
+		},
+		{
+			Name: "login", Group: GroupRegistries, Effect: Write, Func: does(LogIn),
+			Doc:     "Check credentials with a registry and store them.",
+			Example: "echo $TOKEN | policy login -s ghcr.io -u jo --password-stdin",
+		},
+		{
+			Name: "logout", Group: GroupRegistries, Effect: Write, Func: does(LogOut),
+			Doc:     "Forget the credentials of a registry.",
+			Example: "policy logout -s ghcr.io",
+		},
+		{
+			Name: "logins", Group: GroupRegistries, Effect: Read, Func: does(ListLogins),
+			Doc:     "List the registries that credentials are known for.",
+			Example: "policy logins",
+		},
+		{
+			Name: "tags", Group: GroupRegistries, Effect: Read, Func: does(Tags),
+			Doc:     "List the tags of a repository in its registry.",
+			Example: "policy tags ghcr.io/acme/authz",
+		},
+		{
+			Name: "eval", Group: GroupPolicies, Effect: Read, Func: does(Eval),
+			Doc:     "Ask a policy for a decision about an input.",
+			Example: "policy eval ./policies data.authz.allow -i request.json",
+		},
+		{
+			Name: "test", Group: GroupPolicies, Effect: Read, Func: does(Test),
+			Doc:     "Run the Rego tests of a policy.",
+			Example: "policy test ./policies --coverage",
+		},
+		{
+			Name: "read", Group: GroupReaders, Effect: Read, Script: true, Func: does(ReadText),
+			Doc:     "Give the text of a file.",
+			Example: `read("README.md")`,
+		},
+		{
+			Name: "read_json", Group: GroupReaders, Effect: Read, Script: true, Func: does(ReadJSON),
+			Doc:     "Give the value of a JSON file.",
+			Example: `read_json("cases/owner.json")`,
+		},
+		{
+			Name: "read_yaml", Group: GroupReaders, Effect: Read, Script: true, Func: does(ReadYAML),
+			Doc:     "Give the value of a YAML file.",
+			Example: `read_yaml("deployment.yaml")`,
+		},
+		{
+			Name: "glob", Group: GroupReaders, Effect: Read, Script: true, Func: does(Glob),
+			Doc:     "List the files that match a pattern, sorted.",
+			Example: `glob("cases/**/*.json")`,
+		},
+		{
+			Name: "env", Group: GroupReaders, Effect: Read, Script: true, Func: does(Variable),
+			Doc:     "Give the value of an environment variable.",
+			Example: `env("GITHUB_SHA", default = "")`,
+		},
+		{
+			Name: "secret", Group: GroupReaders, Effect: Read, Script: true, Func: does(ReadSecret),
+			Doc:     "Give the value of an environment variable as a secret, which is never printed.",
+			Example: `secret("GITHUB_TOKEN")`,
+		},
 	}
 }

@@ -1,0 +1,219 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/builtins/internal/engine"
+	"github.com/policyhost/policy/builtins/internal/store"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// BuildArgs are the arguments of [Build].
+type BuildArgs struct {
+	Paths       []string          `arg:"" help:"Folders, Rego or data files, and bundle tarballs that make up the policy."`
+	Tag         []Ref             `short:"t" default:"default" help:"Name of the image; the first names it, the others tag it too."`
+	Annotations map[string]string `short:"a" mapsep:"," help:"Annotation of the manifest, KEY=VALUE."`
+	Revision    string            `short:"r" help:"Revision of the sources, for example a git commit; kept in the bundle and as an annotation."`
+	Source      string            `help:"URL of the sources, kept as an annotation."`
+	Created     string            `help:"Time of the build, RFC 3339; without it (and without SOURCE_DATE_EPOCH) the image has none and is the same each time."`
+	Clobber     bool              `default:"true" negatable:"" help:"Replace an image that has the tag already."`
+	Cache       bool              `default:"true" negatable:"" help:"Use the result of an earlier build of the same sources."`
+
+	Target          string   `default:"rego" enum:"rego,wasm,plan" help:"What to compile to: rego, wasm or plan."`
+	Optimize        int      `short:"O" default:"0" help:"Optimization level, 0 to 2; above 0 it needs an entrypoint."`
+	Entrypoint      []string `short:"e" help:"Rule that callers ask for, for example authz/allow."`
+	RegoVersion     string   `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of the sources: rego.v0, rego.v0v1 or rego.v1."`
+	Capabilities    string   `help:"Capabilities file, or version such as v1.0.0, that the policy must keep to."`
+	Ignore          []string `help:"Pattern of files and folders to leave out."`
+	IncludeTests    bool     `help:"Keep *_test.rego files."`
+	IncludeHidden   bool     `help:"Keep hidden files and folders."`
+	BuildConfigFile string   `help:"YAML file with build settings, as opcr policy reads it."`
+
+	SigningKey         string   `help:"Secret or PEM file of the private key that signs the bundle."`
+	SigningAlg         string   `default:"RS256" help:"Signing algorithm."`
+	ClaimsFile         string   `help:"JSON file with claims of the signature."`
+	VerificationKey    string   `help:"Secret or PEM file of the public key that verifies signed bundles among the paths."`
+	VerificationKeyID  string   `name:"verification-key-id" default:"default" help:"Name of the verification key."`
+	Scope              string   `help:"Scope that the signature must have."`
+	ExcludeFilesVerify []string `help:"Pattern of files that are not verified."`
+}
+
+// Build compiles sources into a policy image in the local store. The same
+// sources and options give the same digest, wherever and by whomever they are
+// built (spec artifact.md). It fails with Invalid when the Rego does not
+// compile, with NotFound when a path is missing, and with Conflict when the tag
+// exists and clobber is off.
+func Build(ctx context.Context, e *Env, args *BuildArgs) (*Image, error) {
+	names, err := args.names(e)
+	if err != nil {
+		return nil, err
+	}
+	options, err := args.options(e)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := e.Store.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Close()
+	layer, built, err := e.layer(ctx, tx, options, args.Cache)
+	if err != nil {
+		return nil, err
+	}
+	raw, d, config, _ := artifact.NewManifest(layer, args.annotations(options, built))
+	manifest, err := artifact.ParseManifest(raw)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range []struct {
+		mediaType string
+		content   []byte
+	}{{artifact.MediaTypeConfig, config}, {d.MediaType, raw}} {
+		if _, err := tx.Put(ctx, b.mediaType, b.content); err != nil {
+			return nil, err
+		}
+	}
+	image := describe(names[0], d.Digest, manifest)
+	image.Unchanged, err = e.tagAll(ctx, tx, names, d, manifest, args.Clobber)
+	return image, err
+}
+
+func (args *BuildArgs) names(e *Env) ([]artifact.Name, error) {
+	var names []artifact.Name
+	for _, r := range args.Tag {
+		n, err := e.name(r)
+		if err != nil {
+			return nil, err
+		}
+		if n.Digest != "" {
+			return nil, fault.New(fault.Usage, r.String(), "a digest cannot be chosen: it comes from the content").
+				WithHint("name it %s", artifact.Name{Registry: n.Registry, Repository: n.Repository, Tag: n.Tag}.Tagged())
+		}
+		names = append(names, n)
+	}
+	return names, nil
+}
+
+func (args *BuildArgs) options(e *Env) (engine.BuildOptions, error) {
+	created, err := args.created(e)
+	if err != nil {
+		return engine.BuildOptions{}, err
+	}
+	o := engine.BuildOptions{
+		Ignore:          args.Ignore,
+		KeepTests:       args.IncludeTests,
+		KeepHidden:      args.IncludeHidden,
+		Target:          args.Target,
+		Optimize:        args.Optimize,
+		Entrypoints:     args.Entrypoint,
+		Revision:        args.Revision,
+		RegoVersion:     args.RegoVersion,
+		Capabilities:    args.Capabilities,
+		Created:         created,
+		BuildConfigFile: args.BuildConfigFile,
+		Signing:         engine.Signing{Key: args.SigningKey, Algorithm: args.SigningAlg, ClaimsFile: args.ClaimsFile},
+		Verification: engine.Verification{
+			Key:          args.VerificationKey,
+			KeyID:        args.VerificationKeyID,
+			Algorithm:    args.SigningAlg,
+			Scope:        args.Scope,
+			ExcludeFiles: args.ExcludeFilesVerify,
+		},
+	}
+	for _, p := range args.Paths {
+		real, err := e.Files.Path(p)
+		if err != nil {
+			return o, err
+		}
+		o.Paths = append(o.Paths, engine.Path{Typed: p, Real: real})
+	}
+	return o, nil
+}
+
+// created is the time the image shall carry: none unless asked for.
+func (args *BuildArgs) created(e *Env) (time.Time, error) {
+	if args.Created != "" {
+		t, err := time.Parse(time.RFC3339, args.Created)
+		if err != nil {
+			return t, fault.New(fault.Usage, args.Created, "not a time").WithHint("write it as 2026-01-31T12:00:00Z")
+		}
+		return t.UTC(), nil
+	}
+	epoch, ok := e.Lookup("SOURCE_DATE_EPOCH")
+	if !ok || epoch == "" {
+		return time.Time{}, nil
+	}
+	seconds, err := strconv.ParseInt(epoch, 10, 64)
+	if err != nil {
+		return time.Time{}, fault.New(fault.Usage, "SOURCE_DATE_EPOCH", "%q is not a number of seconds", epoch)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
+}
+
+func (args *BuildArgs) annotations(o engine.BuildOptions, built *engine.Built) map[string]string {
+	all := map[string]string{
+		artifact.AnnotationType:        "policy",
+		artifact.AnnotationRegoVersion: built.RegoVersion,
+	}
+	for key, value := range map[string]string{
+		artifact.AnnotationRevision: built.Revision,
+		artifact.AnnotationSource:   args.Source,
+	} {
+		if value != "" {
+			all[key] = value
+		}
+	}
+	if !o.Created.IsZero() {
+		all[artifact.AnnotationCreated] = o.Created.Format(time.RFC3339)
+	}
+	maps.Copy(all, args.Annotations)
+	return all
+}
+
+// layer builds the bundle into the store.
+func (e *Env) layer(ctx context.Context, tx *store.Tx, o engine.BuildOptions, cache bool) (artifact.Descriptor, *engine.Built, error) {
+	in, err := tx.Create(ctx, artifact.Descriptor{MediaType: artifact.MediaTypeLayer})
+	if err != nil {
+		return artifact.Descriptor{}, nil, err
+	}
+	defer in.Close()
+	built, err := engine.Build(ctx, o, in)
+	if err != nil {
+		return artifact.Descriptor{}, nil, err
+	}
+	d, err := in.Commit(ctx)
+	d.MediaType = artifact.MediaTypeLayer
+	return d, built, err
+}
+
+// tagAll gives the image its names and reports whether each had it already.
+func (e *Env) tagAll(ctx context.Context, tx *store.Tx, names []artifact.Name, d artifact.Descriptor, m *artifact.Manifest, clobber bool) (unchanged bool, err error) {
+	unchanged = true
+	for _, name := range names {
+		before, err := e.Store.Get(ctx, name.Tagged())
+		switch {
+		case err == nil && before.Digest == d.Digest:
+			continue
+		case err != nil && !errors.Is(err, fault.NotFound):
+			return false, err
+		}
+		unchanged = false
+		err = tx.TagIf(ctx, e.newEntry(name, d, m), func(old *store.Entry) error {
+			if old != nil && old.Digest != d.Digest && !clobber {
+				return fault.New(fault.Conflict, name.Tagged(), "exists already, as %s", old.Digest).
+					WithHint("choose another tag, or leave out --no-clobber")
+			}
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return unchanged, nil
+}

@@ -1,0 +1,77 @@
+package builtins
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/builtins/internal/engine"
+)
+
+// InspectArgs are the arguments of [Inspect].
+type InspectArgs struct {
+	Policy string `arg:"" help:"An image or a bundle tarball."`
+	Pull   string `default:"missing" enum:"always,missing,never" help:"When to fetch the image: always, missing or never."`
+}
+
+// Inspection is the answer of inspect: the image and what is in its bundle. Of a
+// tarball that is no image, only the bundle is set.
+type Inspection struct {
+	*Image
+	Manifest *artifact.Manifest    `json:"manifest"`
+	Layers   []artifact.Descriptor `json:"layers"`
+	Bundle   *engine.Inspection    `json:"bundle"`
+}
+
+// Inspect looks into an image or a bundle without evaluating it: packages,
+// roots, entrypoints, required built-ins and signatures.
+func Inspect(ctx context.Context, e *Env, args *InspectArgs) (*Inspection, error) {
+	o := engine.OpenOptions{Name: args.Policy, Limits: e.Settings.Limits}
+	if looksLikePath(args.Policy) {
+		real, err := e.Files.Path(args.Policy)
+		if err != nil {
+			return nil, err
+		}
+		return inspectFile(ctx, real, o)
+	}
+	var r Ref
+	if err := r.UnmarshalText([]byte(args.Policy)); err != nil {
+		return nil, err
+	}
+	l, err := e.openOrPull(ctx, r, args.Pull)
+	if err != nil {
+		return nil, hintAtPath(err, args.Policy)
+	}
+	defer l.Close()
+	layer, content, err := l.bundle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	o.Name = l.name.Tagged()
+	verified := newVerifier(content, layer)
+	bundle, err := engine.Inspect(ctx, verified, o)
+	if err := verified.finish(); err != nil {
+		return nil, err
+	}
+	return &Inspection{Image: l.image(), Manifest: l.manifest, Layers: l.manifest.Layers, Bundle: bundle}, err
+}
+
+func inspectFile(ctx context.Context, path string, o engine.OpenOptions) (*Inspection, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fileFault(o.Name, err)
+	}
+	defer f.Close()
+	bundle, err := engine.Inspect(ctx, f, o)
+	if err != nil {
+		return nil, err
+	}
+	digest, size, err := artifact.DigestOf(f)
+	if err != nil {
+		return nil, fileFault(o.Name, err)
+	}
+	image := &Image{Ref: strings.TrimSuffix(o.Name, "/"), Digest: digest.String(), Size: &size, Annotations: map[string]string{}}
+	return &Inspection{Image: image, Bundle: bundle}, nil
+}

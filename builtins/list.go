@@ -1,0 +1,161 @@
+package builtins
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// ListArgs are the arguments of [List].
+type ListArgs struct {
+	Prefix       string `arg:"" optional:"" help:"Registry, organisation or repository to list, for example ghcr.io/acme."`
+	Server       string `short:"s" help:"Registry to list; the default domain if only an organisation is given."`
+	Organization string `name:"organization" star:"org" short:"o" help:"Organisation to list: the first part of a repository's path."`
+	Remote       bool   `short:"r" help:"Ask the registry instead of the local store."`
+	ShowEmpty    bool   `short:"e" help:"Show repositories that have no tags; only with --remote."`
+	Long         bool   `short:"l" help:"With --remote, ask for each image's digest, size and creation time, too."`
+}
+
+// List gives the images of the local store, newest first, or with remote those
+// of a registry, by name. It fails with NotFound when the registry does not
+// list, Denied when it refuses, Unavailable when it cannot answer.
+func List(ctx context.Context, e *Env, args *ListArgs) (Listing, error) {
+	host, path, err := args.scope(e)
+	if err != nil {
+		return nil, err
+	}
+	if args.Remote {
+		return e.listRemote(ctx, args, host, path)
+	}
+	entries, err := e.Store.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	images := Listing{}
+	for _, entry := range entries {
+		if image := e.listed(entry); within(image.Repository, host, path) {
+			images = append(images, image)
+		}
+	}
+	slices.SortStableFunc(images, newestFirst)
+	return images, nil
+}
+
+func newestFirst(a, b *Image) int {
+	switch {
+	case a.Created != nil && b.Created != nil && !a.Created.Equal(*b.Created):
+		return b.Created.Compare(*a.Created)
+	case (a.Created == nil) != (b.Created == nil):
+		if a.Created == nil {
+			return 1
+		}
+		return -1
+	}
+	return strings.Compare(a.Ref, b.Ref)
+}
+
+// scope is what to list: a host and a path below it; both may be empty.
+func (args *ListArgs) scope(e *Env) (host, path string, err error) {
+	host, path = args.Server, args.Organization
+	if args.Prefix != "" {
+		if host != "" || path != "" {
+			return "", "", fault.New(fault.Usage, args.Prefix, "says what to list, and so do --server and --organization").
+				WithHint("type one or the other: policy images %s", args.Prefix)
+		}
+		first, rest, _ := strings.Cut(args.Prefix, "/")
+		if strings.ContainsAny(first, ".:") || first == "localhost" {
+			host, path = first, rest
+		} else {
+			host, path = e.Settings.DefaultDomain, args.Prefix
+		}
+	}
+	if host == "" && (path != "" || args.Remote) {
+		host = e.Settings.DefaultDomain
+	}
+	if host != "" {
+		// The grammar of references decides what a host and a path may be.
+		name, err := artifact.ParseName(host+"/"+strings.Trim(path+"/x", "/"), host)
+		if err != nil {
+			return "", "", err
+		}
+		host = name.Registry
+	}
+	return host, strings.Trim(path, "/"), nil
+}
+
+// within reports whether repository lies under host and path, whole parts only.
+func within(repository, host, path string) bool {
+	if host == "" {
+		return true
+	}
+	rest, ok := strings.CutPrefix(repository, host+"/")
+	return ok && (path == "" || rest == path || strings.HasPrefix(rest, path+"/"))
+}
+
+func (e *Env) listRemote(ctx context.Context, args *ListArgs, host, path string) (Listing, error) {
+	var repositories []string
+	err := e.Remote.Repositories(ctx, host, path, func(page []string) error {
+		for _, r := range page {
+			if within(host+"/"+r, host, path) {
+				repositories = append(repositories, r)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fault.In("", host, err)
+	}
+	slices.Sort(repositories)
+	repositories = slices.Compact(repositories)
+	return e.listTags(ctx, args, host, repositories)
+}
+
+// listTags asks for the tags of all repositories, some at once.
+func (e *Env) listTags(ctx context.Context, args *ListArgs, host string, repositories []string) (Listing, error) {
+	lists := make([]Listing, len(repositories))
+	errs := make([]error, len(repositories))
+	slots := make(chan struct{}, e.Settings.Concurrency)
+	var wg sync.WaitGroup
+	for i, repository := range repositories {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			lists[i], errs[i] = e.listRepository(ctx, args, artifact.Name{Registry: host, Repository: repository})
+			errs[i] = fault.In("", host+"/"+repository, errs[i])
+		})
+	}
+	wg.Wait()
+	return slices.Concat(append([]Listing{{}}, lists...)...), fault.Join(errs...)
+}
+
+func (e *Env) listRepository(ctx context.Context, args *ListArgs, repository artifact.Name) (Listing, error) {
+	names, err := e.tagsOf(ctx, repository, true)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 && args.ShowEmpty {
+		return Listing{named(repository, "")}, nil
+	}
+	slices.SortFunc(names, func(a, b artifact.Name) int { return strings.Compare(a.Tag, b.Tag) })
+	var list Listing
+	for _, name := range names {
+		image := named(name, "")
+		if args.Long {
+			d, raw, err := e.Remote.Manifest(ctx, name)
+			if err != nil {
+				return list, fault.In("", name.Tagged(), err)
+			}
+			if m, err := artifact.ParseManifest(raw); err == nil {
+				image = describe(name, d.Digest, m)
+			} else {
+				image = named(name, d.Digest) // something else than a policy image
+			}
+		}
+		list = append(list, image)
+	}
+	return list, nil
+}

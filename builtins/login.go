@@ -1,0 +1,151 @@
+package builtins
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/builtins/internal/creds"
+	"github.com/policyhost/policy/builtins/internal/registry"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// LoginArgs are the arguments of [LogIn].
+type LoginArgs struct {
+	Host          string `arg:"" optional:"" name:"registry" help:"Registry to log in to; the default domain if none is given."`
+	Server        string `short:"s" star:"-" help:"Registry to log in to, as opcr policy spells it."`
+	Username      string `short:"u" help:"User name; for registries that only want a token, any."`
+	Password      Secret `short:"p" help:"Password or token. It is safer on standard input."`
+	PasswordStdin bool   `star:"-" help:"Read the password from standard input."`
+	DefaultDomain bool   `name:"default-domain" star:"default" short:"d" help:"Make this the registry of references that name none."`
+}
+
+// Answer takes the password that LogIn asked for.
+func (args *LoginArgs) Answer(password string) { args.Password = NewSecret(password) }
+
+// LogIn checks credentials with a registry and stores them, in the credential
+// helper that the configuration names for the host or else in a file. It fails
+// with Denied when the registry refuses them and with Unavailable when it cannot
+// be asked; nothing is stored then. Without a password it fails with Usage,
+// carrying the question to ask.
+func LogIn(ctx context.Context, e *Env, args *LoginArgs) (*Login, error) {
+	host, err := e.registryHost(args.Host, args.Server)
+	if err != nil {
+		return nil, err
+	}
+	password, err := args.password(e)
+	if err != nil {
+		return nil, fault.In("", host, err)
+	}
+	if args.Username == "" {
+		return nil, fault.New(fault.Usage, host, "no user name").WithHint("policy login %s -u USER --password-stdin", host)
+	}
+	if password == "" {
+		f := fault.New(fault.Usage, host, "no password for %s", args.Username).
+			WithHint("pipe it in: policy login %s -u %s --password-stdin (in a script: password = secret(\"NAME\"))", host, args.Username)
+		f.Ask = &fault.Question{Text: "Password for " + args.Username + " at " + host, Secret: true}
+		return nil, f
+	}
+	e.Secrets.Add(password)
+	credential := creds.Credential{Username: args.Username, Password: password}
+	if err := e.Remote.Login(ctx, host, registry.Credential(credential)); err != nil {
+		return nil, err
+	}
+	where, err := e.Keys.Put(ctx, host, credential)
+	if err != nil {
+		return nil, err
+	}
+	if where == "file" {
+		e.Events.send(Event{State: Warning, Message: "the password is kept in " + e.Settings.credentialFile() +
+			", which your other programs can read; a credential helper (credsStore) keeps it safer"})
+	}
+	if args.DefaultDomain {
+		err = e.Settings.saveDefaultDomain(host)
+	}
+	return &Login{Server: host, Username: args.Username, Store: where, Default: args.DefaultDomain}, err
+}
+
+func (args *LoginArgs) password(e *Env) (string, error) {
+	if !args.PasswordStdin {
+		return args.Password.Reveal(), nil
+	}
+	if args.Password.Reveal() != "" {
+		return "", fault.New(fault.Usage, "", "--password and --password-stdin exclude each other")
+	}
+	if e.In == nil {
+		return "", fault.New(fault.Usage, "-", "there is no standard input here").WithHint("pass password = secret(\"NAME\")")
+	}
+	text, err := io.ReadAll(io.LimitReader(e.In, 1<<20))
+	if err != nil {
+		return "", fileFault("standard input", err)
+	}
+	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	if password == "" {
+		return "", fault.New(fault.Usage, "", "standard input held no password").
+			WithHint("echo $TOKEN | policy login -s HOST -u USER --password-stdin")
+	}
+	return password, nil
+}
+
+// registryHost is the host that login and logout mean.
+func (e *Env) registryHost(positional, server string) (string, error) {
+	host := positional
+	if host == "" {
+		host = server
+	} else if server != "" && server != positional {
+		return "", fault.New(fault.Usage, positional, "is one registry and --server %s another", server)
+	}
+	if host == "" {
+		return e.Settings.DefaultDomain, nil
+	}
+	host = strings.TrimPrefix(strings.TrimPrefix(host, "https://"), "http://")
+	host, _, _ = strings.Cut(host, "/")
+	name, err := artifact.ParseName(host+"/x/y", host)
+	if err != nil || (name.Registry != strings.ToLower(host) && name.Registry != artifact.DefaultDomain) {
+		return "", fault.New(fault.Usage, host, "not a registry host").WithHint("type a host such as ghcr.io or localhost:5000")
+	}
+	return name.Registry, nil
+}
+
+// LogoutArgs are the arguments of [LogOut].
+type LogoutArgs struct {
+	Host   string `arg:"" optional:"" name:"registry" help:"Registry to log out of; the default domain if none is given."`
+	Server string `short:"s" star:"-" help:"Registry to log out of, as opcr policy spells it."`
+}
+
+// LogOut forgets the credentials of a registry. It fails with NotFound when
+// there are none.
+func LogOut(ctx context.Context, e *Env, args *LogoutArgs) (*Logout, error) {
+	host, err := e.registryHost(args.Host, args.Server)
+	if err != nil {
+		return nil, err
+	}
+	where, err := e.Keys.Erase(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	return &Logout{Server: host, Store: where}, nil
+}
+
+// LoginsArgs are the arguments of [ListLogins]: there are none.
+type LoginsArgs struct{}
+
+// ListLogins gives the registries that credentials are known for, the user, and
+// where each secret lives. It never gives a secret.
+func ListLogins(ctx context.Context, e *Env, _ *LoginsArgs) (Logins, error) {
+	known, err := e.Keys.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	logins := Logins{}
+	for _, k := range known {
+		logins = append(logins, &Login{
+			Server:   k.Server,
+			Username: k.Username,
+			Store:    k.Store,
+			Default:  k.Server == e.Settings.DefaultDomain,
+		})
+	}
+	return logins, nil
+}

@@ -1,0 +1,31 @@
+package builtins
+
+import "context"
+
+// PushArgs are the arguments of [Push].
+type PushArgs struct {
+	Refs []Ref `arg:"" help:"Images of the local store to push to the registries they name."`
+}
+
+// Push sends local images to their registries. What a registry has already is
+// not sent again: an image that was there whole comes back unchanged. The local
+// store is never written. It fails with NotFound for an image that is not in
+// the store, Denied when the registry refuses, Unavailable when it cannot
+// answer.
+func Push(ctx context.Context, e *Env, args *PushArgs) (Images, error) {
+	return each(ctx, e, args.Refs, e.push)
+}
+
+func (e *Env) push(ctx context.Context, r Ref) (*Image, error) {
+	l, err := e.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	if _, err := l.manifest.Layer(); err != nil {
+		return nil, err
+	}
+	image := l.image()
+	image.Unchanged, err = e.Remote.Push(ctx, l.name, l.manifest.Raw, l.descriptor, l)
+	return image, err
+}

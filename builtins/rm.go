@@ -1,0 +1,157 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// RmArgs are the arguments of [Rm].
+type RmArgs struct {
+	Refs   []Ref `arg:"" help:"Images to remove: references, or beginnings of local digests."`
+	Force  bool  `short:"f" help:"Do not ask."`
+	All    bool  `short:"a" help:"Remove every tag of the repository."`
+	Remote bool  `short:"r" help:"Remove from the registry instead of the local store."`
+}
+
+// Answer takes the yes that Rm asked for.
+func (args *RmArgs) Answer(string) { args.Force = true }
+
+// Rm removes images from the local store, or from their registries. Removing one
+// tag never removes another that names the same content. Without force it
+// changes nothing and fails with Usage, carrying the question to ask.
+func Rm(ctx context.Context, e *Env, args *RmArgs) (Removed, error) {
+	remove := e.removeLocal
+	if args.Remote {
+		remove = e.removeRemote
+	}
+	targets, err := e.targets(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	if !args.Force {
+		return nil, args.ask(targets)
+	}
+	refs := make([]Ref, len(targets))
+	for i, t := range targets {
+		refs[i] = Ref{t.String()}
+	}
+	return each(ctx, e, refs, remove)
+}
+
+func (args *RmArgs) ask(targets []artifact.Name) error {
+	var names []string
+	for _, t := range targets {
+		names = append(names, t.String())
+	}
+	where := "the local store"
+	if args.Remote {
+		where = "the registry"
+	}
+	f := fault.New(fault.Usage, strings.Join(names, " "), "would be removed from %s for good; nothing was removed", where).
+		WithHint("add -f (in a script: force = True) to remove without asking")
+	f.Ask = &fault.Question{Text: fmt.Sprintf("Remove %s from %s?", strings.Join(names, ", "), where)}
+	return f
+}
+
+// targets are the exact names that the arguments mean.
+func (e *Env) targets(ctx context.Context, args *RmArgs) ([]artifact.Name, error) {
+	var all []artifact.Name
+	var errs []error
+	for _, r := range args.Refs {
+		name, err := e.target(ctx, r, args)
+		if err == nil && args.All {
+			var tags []artifact.Name
+			tags, err = e.tagsOf(ctx, name, args.Remote)
+			all = append(all, tags...)
+		} else if err == nil {
+			all = append(all, name)
+		}
+		errs = append(errs, fault.In("", r.String(), err))
+	}
+	return all, fault.Join(errs...)
+}
+
+func (e *Env) target(ctx context.Context, r Ref, args *RmArgs) (artifact.Name, error) {
+	if args.Remote || args.All {
+		return e.name(r)
+	}
+	entry, err := e.entry(ctx, r, prefixDigits)
+	if err != nil {
+		return artifact.Name{}, err
+	}
+	if name, err := e.name(r); err != nil || name.Tagged() != entry.Name { // found by digest or by an older spelling
+		same, err := e.Store.FindDigest(ctx, entry.Digest.String())
+		if err != nil {
+			return artifact.Name{}, err
+		}
+		if len(same) > 1 && isDigestPrefix(r.text, prefixDigits) && !args.Force {
+			return artifact.Name{}, fault.New(fault.Usage, r.text, "names content with %d tags", len(same)).
+				WithHint("remove one by its name, or all of them with -f")
+		}
+	}
+	return artifact.ParseName(entry.Name, e.Settings.DefaultDomain)
+}
+
+// tagsOf are all the tags of a repository, local or remote.
+func (e *Env) tagsOf(ctx context.Context, repository artifact.Name, remote bool) ([]artifact.Name, error) {
+	var names []artifact.Name
+	add := func(tag string) {
+		n := repository
+		n.Tag, n.Digest = tag, ""
+		names = append(names, n)
+	}
+	if remote {
+		err := e.Remote.Tags(ctx, repository.Registry, repository.Repository, func(page []string) error {
+			for _, tag := range page {
+				add(tag)
+			}
+			return nil
+		})
+		return names, err
+	}
+	entries, err := e.Store.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range entries {
+		if tag, ok := strings.CutPrefix(entry.Name, repository.Familiar()+":"); ok && !strings.Contains(tag, "/") {
+			add(tag)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fault.New(fault.NotFound, repository.Familiar(), "no image of this repository is in the local store").
+			WithHint("see what there is: policy images")
+	}
+	return names, nil
+}
+
+func (e *Env) removeLocal(ctx context.Context, r Ref) (*Removal, error) {
+	removed, err := e.Store.Remove(ctx, r.text)
+	if err != nil {
+		return nil, err
+	}
+	if len(removed.Entries) == 0 {
+		return nil, errors.New("the store removed nothing")
+	}
+	return &Removal{Ref: removed.Entries[0].Name, Digest: removed.Entries[0].Digest.String(), BytesFreed: removed.BytesFreed}, nil
+}
+
+func (e *Env) removeRemote(ctx context.Context, r Ref) (*Removal, error) {
+	name, err := e.name(r)
+	if err != nil {
+		return nil, err
+	}
+	d, err := e.Remote.Resolve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Remote.DeleteTag(ctx, name); err != nil {
+		return nil, err
+	}
+	return &Removal{Ref: name.Tagged(), Digest: d.Digest.String(), Remote: true}, nil
+}

@@ -1,0 +1,59 @@
+package builtins
+
+import (
+	"context"
+
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// TagArgs are the arguments of [Tag].
+type TagArgs struct {
+	Source  Ref  `arg:"" help:"Local image: a reference, or the beginning of its digest."`
+	Target  Ref  `arg:"" help:"New name for it."`
+	Clobber bool `default:"true" negatable:"" help:"Move the name if another image has it."`
+}
+
+// Tag gives a local image another name. It fails with NotFound when there is no
+// such image, Conflict when the name is taken and clobber is off.
+func Tag(ctx context.Context, e *Env, args *TagArgs) (*Image, error) {
+	target, err := e.name(args.Target)
+	if err != nil {
+		return nil, err
+	}
+	if target.Digest != "" {
+		return nil, fault.New(fault.Usage, args.Target.String(), "a tag names an image, a digest is its content").
+			WithHint("leave out @%s", target.Digest)
+	}
+	source, err := e.entry(ctx, args.Source, tagPrefixDigits)
+	if err != nil {
+		return nil, err
+	}
+	l, err := e.open(ctx, Ref{source.Name})
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	tx, err := e.Store.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Close()
+	for digest, content := range l.made {
+		mediaType := artifact.MediaTypeConfig
+		if digest == l.descriptor.Digest {
+			mediaType = l.descriptor.MediaType
+		}
+		if _, err := tx.Put(ctx, mediaType, content); err != nil {
+			return nil, err
+		}
+	}
+	image := describe(target, l.descriptor.Digest, l.manifest)
+	image.Unchanged, err = e.tagAll(ctx, tx, []artifact.Name{target}, bare(l.descriptor), l.manifest, args.Clobber)
+	return image, err
+}
+
+// bare is a descriptor without the annotations of the entry it came from.
+func bare(d artifact.Descriptor) artifact.Descriptor {
+	return artifact.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+}

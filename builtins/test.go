@@ -1,0 +1,63 @@
+package builtins
+
+import (
+	"context"
+	"time"
+
+	"github.com/policyhost/policy/builtins/internal/engine"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// TestArgs are the arguments of [Test].
+type TestArgs struct {
+	Paths       []string      `arg:"" help:"Folders or files with policies and their tests."`
+	Run         string        `help:"Run only tests whose name matches this regular expression."`
+	Verbose     bool          `name:"verbose" help:"Show every test, not only those that failed."`
+	Coverage    bool          `help:"Report how much of the policies the tests evaluate."`
+	Threshold   float64       `name:"coverage-threshold" help:"Fail when the coverage is below this percentage; turns coverage on."`
+	Parallel    int           `help:"Tests at once; by default one for each processor."`
+	RegoVersion string        `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of the sources: rego.v0, rego.v0v1 or rego.v1."`
+	Ignore      []string      `help:"Pattern of files and folders to leave out."`
+	AllowNet    []string      `help:"Host that http.send and net functions may reach; none by default."`
+	TestTimeout time.Duration `default:"5s" help:"Longest time one test may take."`
+}
+
+// TestReport is the answer of test.
+type TestReport = engine.TestReport
+
+// Test runs the Rego tests among the paths. The report comes back in any case;
+// when a test failed, or the coverage is below the threshold, it comes together
+// with a Rejected fault. It fails with Invalid when the Rego does not compile,
+// with NotFound when there is no test.
+func Test(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error) {
+	o := engine.TestOptions{
+		Run:         args.Run,
+		Verbose:     args.Verbose,
+		Coverage:    args.Coverage || args.Threshold > 0,
+		Threshold:   args.Threshold,
+		Parallel:    args.Parallel,
+		RegoVersion: args.RegoVersion,
+		AllowNet:    args.AllowNet,
+		Timeout:     args.TestTimeout,
+		Ignore:      args.Ignore,
+	}
+	for _, p := range args.Paths {
+		real, err := e.Files.Path(p)
+		if err != nil {
+			return nil, err
+		}
+		o.Paths = append(o.Paths, real)
+	}
+	report, err := engine.Test(ctx, o)
+	if err != nil {
+		return report, err
+	}
+	if report.Failed > 0 {
+		return report, fault.New(fault.Rejected, "", "%d of %d tests failed", report.Failed, report.Passed+report.Failed)
+	}
+	if args.Threshold > 0 && report.Coverage != nil && report.Coverage.Percent < args.Threshold {
+		return report, fault.New(fault.Rejected, "", "the coverage is %.1f %%, below the threshold of %.1f %%", report.Coverage.Percent, args.Threshold).
+			WithHint("see the lines that are not covered: policy test --coverage --output json")
+	}
+	return report, nil
+}
