@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -39,7 +40,7 @@ func checkSyntax(data []byte) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		at = int(syntax.Offset)
 	}
-	return &positioned{at, errors.New("not JSON")}
+	return &positioned{at, fmt.Errorf("not JSON: %w", err)} // shows one character at most
 }
 
 // decodeObject takes one level of an object apart; null is an empty one.
