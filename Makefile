@@ -1,0 +1,62 @@
+# Every job of the project. "make help" lists them.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+COMMIT  ?= $(shell git rev-parse --short=7 HEAD 2>/dev/null)
+DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null)
+LDFLAGS  = -s -w -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT) -X main.buildDate=$(DATE)
+LINT     = $(GO) run -modfile=spec/interop/tools.mod github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+FUZZTIME ?= 30s
+
+.PHONY: help build install check lint test race spec docs interop bench fuzz soak clean
+
+help: ## List the jobs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build ./bin/policy
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/policy ./cmd/policy
+
+install: ## Install policy into GOBIN
+	CGO_ENABLED=0 $(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/policy
+
+check: ## Format, vet for three systems, and the tests of each package
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt would change these files: run gofmt -w .'; exit 1; }
+	GOOS=linux $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	$(GO) test ./...
+
+lint: ## Run golangci-lint
+	$(LINT) run ./...
+
+test: ## Run every test: units, Starlark chunks, spec cases, examples
+	$(GO) test ./...
+
+race: ## Run every test under the race detector
+	$(GO) test -race ./...
+
+spec: ## Run the executable specification
+	$(GO) test -count=1 -run 'TestSpec|TestExamples' ./cmd/policy
+
+docs: ## Make spec/builtins.md from the declarations
+	$(GO) run ./cmd/policy doc > spec/builtins.md
+
+interop: ## Show that registries, OPA, conftest, crane and others agree with us
+	spec/interop/run
+
+bench: ## Measure against other tools; writes spec/bench/RESULTS.md
+	spec/bench/run
+
+fuzz: ## Run every fuzz target for FUZZTIME each
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+soak: ## Run the long forms of the tests: crashes, races, full disks
+	POLICY_SOAK=1 $(GO) test -count=1 -timeout 60m ./builtins/internal/store/ ./cmd/policy/
+
+clean: ## Remove what was built
+	rm -rf bin dist
