@@ -1,0 +1,67 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Flags are the global flags, to be embedded in the command line's grammar. What
+// was not typed is nil or empty. Their names differ from those of every verb.
+type Flags struct {
+	Config    string `short:"c" placeholder:"FILE" group:"Global flags" help:"Configuration file, in place of those looked for."`
+	Verbosity int    `short:"v" type:"counter" group:"Global flags" help:"Say more; -vv says even more."`
+	Quiet     bool   `short:"q" group:"Global flags" help:"Say nothing but the answer and errors."`
+	Debug     bool   `group:"Global flags" help:"Log what goes over the wire; as --log-level=debug."`
+	LogLevel  string `placeholder:"LEVEL" group:"Global flags" help:"Log to standard error: debug, info, warn, error, off."`
+
+	Insecure       *bool    `short:"k" negatable:"" group:"Global flags" help:"Do not verify TLS certificates."`
+	Plaintext      *bool    `negatable:"" group:"Global flags" help:"Speak HTTP to registries, not HTTPS."`
+	CA             []string `name:"ca" sep:"none" type:"string" placeholder:"FILE" group:"Global flags" help:"PEM file of a certificate authority to trust, too."`
+	Domain         string   `placeholder:"HOST" group:"Global flags" help:"Registry of references that name none."`
+	RegistryOption []string `sep:"none" placeholder:"HOST,KEY=VALUE" group:"Global flags" help:"A registry's own setting, as registries: in the file."`
+
+	FileStoreRoot string         `placeholder:"DIR" group:"Global flags" help:"Where images, credentials and settings live."`
+	LockTimeout   *time.Duration `placeholder:"TIME" group:"Global flags" help:"Longest wait for another policy process; 0s waits."`
+	Timeout       *time.Duration `placeholder:"TIME" group:"Global flags" help:"Longest time the command may take, as 90s or 10m."`
+	Concurrency   *int           `placeholder:"N" group:"Global flags" help:"References to work on at once."`
+}
+
+// The text of a flag, nil when it was not typed: settings are read from text,
+// wherever they come from.
+
+func text(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+func textOf[T bool | int | time.Duration](v *T) []string {
+	if v == nil {
+		return nil
+	}
+	return []string{fmt.Sprint(*v)}
+}
+
+func (f *Flags) logLevel() []string {
+	if f.LogLevel == "" && f.Debug {
+		return []string{"debug"}
+	}
+	return text(f.LogLevel)
+}
+
+// boolean reads the spellings that YAML and shells know.
+func boolean(s string) (bool, error) {
+	switch s {
+	case "yes", "on", "Yes", "On", "YES", "ON":
+		return true, nil
+	case "no", "off", "No", "Off", "NO", "OFF":
+		return false, nil
+	}
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return false, fmt.Errorf("%q is neither true nor false", s)
+	}
+	return b, nil
+}

@@ -1,0 +1,200 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/policyhost/policy/builtins"
+	"github.com/policyhost/policy/builtins/artifact"
+)
+
+// result is what settings are set on.
+type result struct {
+	builtins.Settings
+	timeout time.Duration
+}
+
+// setting is one row: where its text may come from and what it does.
+type setting struct {
+	key   string                  // in the file, dotted
+	flag  string                  // without dashes
+	env   string                  // empty: none
+	typed func(f *Flags) []string // the flag's text; nil: not typed
+	list  bool                    // several texts; one of the environment is split as PATH is
+	path  bool                    // relative to the file it stands in
+	def   string                  // shown when nothing sets it
+	set   func(r *result, texts []string) error
+}
+
+// settings is the table. The order is that of [Sources].
+func settings() []setting {
+	return []setting{
+		{key: "file_store_root", flag: "file-store-root", env: "POLICY_FILE_STORE_ROOT", path: true,
+			typed: func(f *Flags) []string { return text(f.FileStoreRoot) },
+			set:   one(func(r *result, s string) error { r.Root = s; return nil })},
+		{key: "default_domain", flag: "domain", env: "POLICY_DEFAULT_DOMAIN", def: artifact.DefaultDomain,
+			typed: func(f *Flags) []string { return text(f.Domain) },
+			set:   one(setDomain)},
+		{key: "insecure", flag: "insecure", env: "POLICY_INSECURE", def: "false",
+			typed: func(f *Flags) []string { return textOf(f.Insecure) },
+			set:   one(func(r *result, s string) (err error) { r.Insecure, err = boolean(s); return })},
+		{key: "plaintext", flag: "plaintext", env: "POLICY_PLAINTEXT", def: "false",
+			typed: func(f *Flags) []string { return textOf(f.Plaintext) },
+			set:   one(func(r *result, s string) (err error) { r.Plaintext, err = boolean(s); return })},
+		{key: "ca", flag: "ca", env: "POLICY_CA", list: true, path: true,
+			typed: func(f *Flags) []string { return f.CA },
+			set:   func(r *result, texts []string) error { r.CA = texts; return nil }},
+		{key: "lock_timeout", flag: "lock-timeout", env: "POLICY_LOCK_TIMEOUT", def: "0s",
+			typed: func(f *Flags) []string { return textOf(f.LockTimeout) },
+			set:   one(func(r *result, s string) (err error) { r.LockTimeout, err = duration(s); return })},
+		{key: "timeout", flag: "timeout", env: "POLICY_TIMEOUT", def: "0s",
+			typed: func(f *Flags) []string { return textOf(f.Timeout) },
+			set:   one(func(r *result, s string) (err error) { r.timeout, err = duration(s); return })},
+		{key: "concurrency", flag: "concurrency", env: "POLICY_CONCURRENCY", def: strconv.Itoa(defaultConcurrency),
+			typed: func(f *Flags) []string { return textOf(f.Concurrency) },
+			set:   one(func(r *result, s string) (err error) { r.Concurrency, err = positive(s); return })},
+		{key: "logging.log_level", flag: "log-level", env: "POLICY_LOG_LEVEL", def: "off",
+			typed: (*Flags).logLevel,
+			set:   one(func(r *result, s string) (err error) { r.LogLevel, err = logLevel(s); return })},
+	}
+}
+
+const defaultConcurrency = 4
+
+// hostSetting is one key below registries: HOST.
+type hostSetting struct {
+	key  string
+	list bool
+	path bool
+	set  func(h *builtins.HostSettings, texts []string) error
+}
+
+func hostSettings() []hostSetting {
+	file := func(field func(*builtins.HostSettings) *string) func(*builtins.HostSettings, []string) error {
+		return one(func(h *builtins.HostSettings, s string) error { *field(h) = s; return nil })
+	}
+	flag := func(field func(*builtins.HostSettings) **bool) func(*builtins.HostSettings, []string) error {
+		return one(func(h *builtins.HostSettings, s string) error {
+			b, err := boolean(s)
+			*field(h) = &b
+			return err
+		})
+	}
+	return []hostSetting{
+		{key: "plain_http", set: flag(func(h *builtins.HostSettings) **bool { return &h.PlainHTTP })},
+		{key: "insecure", set: flag(func(h *builtins.HostSettings) **bool { return &h.Insecure })},
+		{key: "ca", path: true, set: file(func(h *builtins.HostSettings) *string { return &h.CA })},
+		{key: "client_cert", path: true, set: file(func(h *builtins.HostSettings) *string { return &h.ClientCert })},
+		{key: "client_key", path: true, set: file(func(h *builtins.HostSettings) *string { return &h.ClientKey })},
+		{key: "proxy", set: one(setProxy)},
+		{key: "mirror", set: one(func(h *builtins.HostSettings, s string) (err error) { h.Mirror, err = registryHost(s); return })},
+		{key: "upload_hosts", list: true, set: setUploadHosts},
+		{key: "requests_per_second", set: one(setRate)},
+		{key: "concurrency", set: one(func(h *builtins.HostSettings, s string) (err error) { h.Concurrency, err = positive(s); return })},
+	}
+}
+
+// one makes a setter of texts from one of a single text.
+func one[T any](set func(*T, string) error) func(*T, []string) error {
+	return func(t *T, texts []string) error {
+		if len(texts) != 1 {
+			return fmt.Errorf("takes one value, not %d", len(texts))
+		}
+		return set(t, texts[0])
+	}
+}
+
+func setDomain(r *result, s string) (err error) {
+	r.DefaultDomain, err = registryHost(s)
+	return err
+}
+
+// registryHost checks a host as references have it, and folds its spelling.
+func registryHost(s string) (string, error) {
+	name, err := artifact.ParseName("x", s)
+	if err != nil {
+		return "", fmt.Errorf("%q is not a registry host such as ghcr.io or localhost:5000", s)
+	}
+	return name.Registry, nil
+}
+
+func setProxy(h *builtins.HostSettings, s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+		return fmt.Errorf("not the address of a proxy such as http://proxy.example:3128")
+	}
+	h.Proxy = s
+	return nil
+}
+
+func setUploadHosts(h *builtins.HostSettings, texts []string) error {
+	h.UploadHosts = nil
+	for _, s := range texts {
+		host, err := registryHost(s)
+		if err != nil {
+			return err
+		}
+		h.UploadHosts = append(h.UploadHosts, host)
+	}
+	return nil
+}
+
+func setRate(h *builtins.HostSettings, s string) error {
+	rate, err := strconv.ParseFloat(s, 64)
+	if err != nil || rate <= 0 || math.IsInf(rate, 0) || math.IsNaN(rate) {
+		return fmt.Errorf("%q is not a number above 0", s)
+	}
+	h.RequestsPerSecond = rate
+	return nil
+}
+
+func duration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%q is not a time such as 30s or 5m", s)
+	}
+	return d, nil
+}
+
+func positive(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is not a number from 1", s)
+	}
+	return n, nil
+}
+
+// logLevel folds the levels opcr policy knows into ours.
+func logLevel(s string) (string, error) {
+	switch strings.ToLower(s) {
+	case "debug", "trace":
+		return "debug", nil
+	case "info":
+		return "info", nil
+	case "warn", "warning":
+		return "warn", nil
+	case "error", "fatal", "panic":
+		return "error", nil
+	case "off", "disabled", "":
+		return "off", nil
+	}
+	return "", fmt.Errorf("%q is none of debug, info, warn, error, off", s)
+}
+
+// absolute resolves a path typed in a file: ~ is the home folder, and a relative
+// one starts at the file.
+func absolute(path, home, folder string) string {
+	if path == "~" || strings.HasPrefix(path, "~/") {
+		return filepath.Join(home, path[1:])
+	}
+	if path == "" || filepath.IsAbs(path) || folder == "" {
+		return path
+	}
+	return filepath.Join(folder, path)
+}
