@@ -1,0 +1,118 @@
+package runtime
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// mainFunction runs when nobody names another.
+const mainFunction = "main"
+
+// parse reads a module's text. body makes it the body of a function main.
+func parse(m *module, body bool) error {
+	if len(m.text) > maxSource {
+		return fault.New(fault.Limit, m.Name, "is larger than %d bytes", maxSource)
+	}
+	m.text = bytes.TrimPrefix(m.text, []byte("\uFEFF"))
+	f, err := dialect.Parse(m.Name, m.text, 0)
+	if err != nil {
+		return err
+	}
+	if body {
+		wrap(f)
+	}
+	m.file = f
+	return nil
+}
+
+// compile resolves names and compiles a parsed module.
+func compile(m *module, env starlark.StringDict) (*starlark.Program, error) {
+	undefined := make(map[string]bool)
+	program, err := starlark.FileProgram(m.file, func(name string) bool {
+		if env.Has(name) {
+			return true
+		}
+		undefined[name] = !starlark.Universe.Has(name)
+		return false
+	})
+	if list, ok := errors.AsType[resolve.ErrorList](err); ok {
+		return nil, &nameErrors{list: list, module: m, undefined: undefined, env: env}
+	}
+	return program, err
+}
+
+// wrap makes the statements of f the body of a function main that returns the
+// value of a final expression. Load statements stay where they are allowed.
+func wrap(f *syntax.File) {
+	start := syntax.MakePosition(&f.Path, 1, 1)
+	var loads, body []syntax.Stmt
+	for _, stmt := range f.Stmts {
+		if _, ok := stmt.(*syntax.LoadStmt); ok {
+			loads = append(loads, stmt)
+		} else {
+			body = append(body, stmt)
+		}
+	}
+	if n := len(body); n == 0 {
+		body = []syntax.Stmt{&syntax.BranchStmt{Token: syntax.PASS, TokenPos: start}}
+	} else if last, ok := body[n-1].(*syntax.ExprStmt); ok {
+		body[n-1] = &syntax.ReturnStmt{Return: syntax.Start(last), Result: last.X}
+	}
+	f.Stmts = append(loads, &syntax.DefStmt{
+		Def:  start,
+		Name: &syntax.Ident{NamePos: start, Name: mainFunction},
+		Body: body,
+	})
+}
+
+// nameErrors are the names of a file that the resolver refuses.
+type nameErrors struct {
+	list      resolve.ErrorList
+	module    *module
+	undefined map[string]bool
+	env       starlark.StringDict
+}
+
+func (e *nameErrors) Error() string { return e.list.Error() }
+
+// describe gives the text of the i-th error, and a hint. The resolver's own
+// suggestions do not know the names that are predeclared.
+func (e *nameErrors) describe(l *loader, i int) (text, hint string) {
+	err := e.list[i]
+	name := identifierAt(l.line(e.module.Name, int(err.Pos.Line)), int(err.Pos.Col))
+	if !e.undefined[name] {
+		return err.Msg, ""
+	}
+	if near := fault.Nearest(name, e.candidates()); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return "undefined: " + name, hint
+}
+
+// candidates are the names a typo may have meant.
+func (e *nameErrors) candidates() []string {
+	names := append(e.env.Keys(), starlark.Universe.Keys()...)
+	syntax.Walk(e.module.file, func(n syntax.Node) bool {
+		if dot, ok := n.(*syntax.DotExpr); ok {
+			syntax.Walk(dot.X, func(n syntax.Node) bool {
+				if id, ok := n.(*syntax.Ident); ok && !e.undefined[id.Name] {
+					names = append(names, id.Name)
+				}
+				return true
+			})
+			return false
+		}
+		if id, ok := n.(*syntax.Ident); ok && !e.undefined[id.Name] {
+			names = append(names, id.Name)
+		}
+		return true
+	})
+	return names
+}

@@ -1,0 +1,85 @@
+package runtime
+
+import (
+	"context"
+	"io/fs"
+	"time"
+
+	starjson "go.starlark.net/lib/json"
+	starmath "go.starlark.net/lib/math"
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+)
+
+// Host is what scripts run in: the names they see, the files they may load, the
+// limits they keep to. The zero Host runs plain Starlark. It must not be changed
+// while a program is loaded or called; any number of programs may use it at once.
+type Host struct {
+	// Predeclared is asked once for each module that is loaded; nil offers no
+	// builtins.
+	Predeclared func(Module) []Builtin
+
+	Std   fs.FS                  // what @std// loads from
+	Root  string                 // the project's folder: what //file loads from, and files beside the script
+	Files fs.FS                  // the same as a file system; nil opens Root, and nothing outside it
+	Print func(Position, string) // print(): where it was called, and the text; nil drops it
+	Now   time.Time              // what time.now() answers; zero is the time of loading
+
+	Limits Limits
+}
+
+// Source is the text of a script.
+type Source struct {
+	Name string // as it was typed: "release.star", "-"; traces show it
+	Text []byte
+	Dir  string // the folder it lies in below the root, with slashes; empty means where Name says
+	Body bool   // the text is the body of a function main, which returns the value of a final expression
+}
+
+// Load reads a script and everything it loads, and runs their top levels, which
+// define functions and have no effect. It fails with Script when the language
+// says no, NotFound or Denied for a file that cannot be loaded, Limit and
+// Canceled.
+func (h *Host) Load(ctx context.Context, src Source) (*Program, error) {
+	l := newLoader(h, src)
+	defer l.close()
+	main := l.mainModule(src)
+	r := newRun(h, l, true)
+	if err := r.do(ctx, func() error { return r.exec(main, src.Body) }); err != nil {
+		return nil, err
+	}
+	return &Program{host: h, loader: l, main: main}, nil
+}
+
+// Eval runs text as the body of a function and returns the value of its final
+// expression, nil when it has none.
+func (h *Host) Eval(ctx context.Context, src Source) (any, error) {
+	src.Body = true
+	p, err := h.Load(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	return p.Call(ctx, mainFunction, nil, nil)
+}
+
+// predeclared are the names a module sees besides those of the language.
+func (h *Host) predeclared(m Module) starlark.StringDict {
+	env := starlark.StringDict{
+		"fail":   starlark.NewBuiltin("fail", reject),
+		"struct": starlark.NewBuiltin("struct", starlarkstruct.Make),
+		"json":   starjson.Module,
+		"math":   starmath.Module,
+		"time":   startime.Module,
+	}
+	if h.Predeclared == nil {
+		return env
+	}
+	for _, b := range h.Predeclared(m) {
+		env[b.Name] = b.value(b.Name, m)
+		for _, alias := range b.Aliases {
+			env[alias] = b.value(alias, m)
+		}
+	}
+	return env
+}

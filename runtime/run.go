@@ -1,0 +1,158 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// run is one execution: a load, or a call. It ends when the script is done, with
+// its context, or at its limits.
+type run struct {
+	host    *Host
+	limits  Limits
+	loader  *loader
+	loading bool
+	thread  *starlark.Thread
+	ctx     context.Context // of the builtins
+	cancel  context.CancelFunc
+	printed int64
+
+	reason  atomic.Pointer[reason] // why it has to stop, if it has to
+	stopped chan struct{}          // closed once there is a reason
+	givenUp atomic.Bool            // nobody waits for it any more
+}
+
+// reason is why a run has to stop, and how long it may take over it.
+type reason struct {
+	fault    *fault.Error
+	patience time.Duration
+}
+
+const runKey = "policy.run"
+
+func runOf(thread *starlark.Thread) *run { return thread.Local(runKey).(*run) }
+
+func newRun(h *Host, l *loader, loading bool) *run {
+	r := &run{host: h, limits: h.Limits.withDefaults(), loader: l, loading: loading, stopped: make(chan struct{})}
+	r.thread = &starlark.Thread{Name: l.main, Print: r.print, Load: r.load}
+	r.thread.SetLocal(runKey, r)
+	now := h.Now
+	if now.IsZero() {
+		now = l.started
+	}
+	startime.SetNow(r.thread, func() (time.Time, error) { return now, nil })
+	limit, name, field := r.limits.Steps, "steps", "Steps"
+	if loading {
+		limit, name, field = r.limits.LoadSteps, "load steps", "LoadSteps"
+	}
+	r.thread.SetMaxExecutionSteps(limit)
+	r.thread.OnMaxSteps = func(*starlark.Thread) {
+		r.stop(r.limits.exceeded(name, field, "%d", limit), grace)
+	}
+	return r
+}
+
+// do runs body on a goroutine of its own and returns its fault. A script that
+// has to stop and does not is given up: do returns all the same.
+func (r *run) do(ctx context.Context, body func() error) error {
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	defer r.cancel()
+	defer context.AfterFunc(ctx, func() { r.stop(ended(ctx), grace) })()
+	limit, name, field := r.limits.Time, "time", "Time"
+	if r.loading {
+		limit, name, field = r.limits.LoadTime, "load time", "LoadTime"
+	}
+	if limit > 0 {
+		timer := time.AfterFunc(limit, func() { r.stop(r.limits.exceeded(name, field, "%s", limit), grace) })
+		defer timer.Stop()
+	}
+	over := make(chan struct{})
+	defer close(over)
+	go r.limits.watch(over, func(f *fault.Error) { r.stop(f, heapGrace) })
+
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- panicked("", p)
+			}
+		}()
+		done <- body()
+	}()
+	select {
+	case err := <-done:
+		return r.fault(err)
+	case <-r.stopped:
+	}
+	select {
+	case err := <-done:
+		return r.fault(err)
+	case <-time.After(r.reason.Load().patience):
+	}
+	r.givenUp.Store(true)
+	f := r.reason.Load().fault
+	if r.limits.Exceeded != nil {
+		r.limits.Exceeded(f)
+	}
+	return f
+}
+
+// stop asks the script to end; the first reason counts.
+func (r *run) stop(f *fault.Error, patience time.Duration) {
+	if r.reason.CompareAndSwap(nil, &reason{f, patience}) {
+		r.thread.Cancel(f.Error())
+		r.cancel()
+		close(r.stopped)
+	}
+}
+
+// ended is the fault of a context that is over: a fault when it was ended with
+// one, Limit for a deadline, Canceled for anything else.
+func ended(ctx context.Context) *fault.Error {
+	cause := context.Cause(ctx)
+	if f, ok := errors.AsType[*fault.Error](cause); ok {
+		return f
+	}
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return &fault.Error{Kind: fault.Limit, Err: fmt.Errorf("the time limit is reached: %w", cause)}
+	}
+	return &fault.Error{Kind: fault.Canceled, Err: fmt.Errorf("interrupted: %w", cause)}
+}
+
+// fault turns what the script ended with into a fault with its trace. A reason
+// to stop wins over whatever the script made of it.
+func (r *run) fault(err error) error {
+	if err == nil {
+		return nil
+	}
+	f := r.loader.fault(err)
+	if why := r.reason.Load(); why != nil {
+		stopped := *why.fault
+		stopped.Trace = f.Trace
+		return &stopped
+	}
+	return f
+}
+
+// print hands the text to the host until there is too much of it.
+func (r *run) print(thread *starlark.Thread, text string) {
+	if r.givenUp.Load() {
+		return
+	}
+	r.printed += int64(len(text)) + 1
+	if r.limits.Output > 0 && r.printed > r.limits.Output {
+		r.stop(r.limits.exceeded("output", "Output", "%d bytes", r.limits.Output), grace)
+		return
+	}
+	if r.host.Print != nil {
+		r.host.Print(position(thread.CallFrame(1).Pos), text)
+	}
+}

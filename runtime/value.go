@@ -1,0 +1,419 @@
+package runtime
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	starjson "go.starlark.net/lib/json"
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// toStarlark turns a builtin's result into what a script sees. Structs become
+// objects, everything else the nearest value of the language; the caller freezes
+// it.
+func toStarlark(v reflect.Value) (starlark.Value, error) {
+	if !v.IsValid() {
+		return starlark.None, nil
+	}
+	switch v.Kind() {
+	case reflect.Interface:
+		return toStarlark(v.Elem())
+	case reflect.Pointer:
+		if v.IsNil() {
+			return starlark.None, nil
+		}
+	}
+	if isOpaque(v.Type()) {
+		return &opaque{original: v.Interface()}, nil
+	}
+	if known, ok, err := knownValue(v); ok {
+		return known, err
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.Elem().Kind() == reflect.Struct {
+			return newObject(v.Interface(), v.Elem()), nil
+		}
+		return toStarlark(v.Elem())
+	case reflect.Struct:
+		return newObject(v.Interface(), v), nil
+	case reflect.String:
+		return starlark.String(v.String()), nil
+	case reflect.Bool:
+		return starlark.Bool(v.Bool()), nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return starlark.MakeInt64(v.Int()), nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return starlark.MakeUint64(v.Uint()), nil
+	case reflect.Float32, reflect.Float64:
+		return starlark.Float(v.Float()), nil
+	case reflect.Slice, reflect.Array:
+		return newList(v)
+	case reflect.Map:
+		return newDict(v)
+	}
+	return nil, fmt.Errorf("a Go %s has no counterpart in Starlark", v.Type())
+}
+
+// knownValue converts the types that have a meaning of their own.
+func knownValue(v reflect.Value) (starlark.Value, bool, error) {
+	if !v.CanInterface() {
+		return nil, false, nil
+	}
+	switch x := v.Interface().(type) {
+	case starlark.Value:
+		return x, true, nil
+	case time.Time:
+		return startime.Time(x), true, nil
+	case *time.Time:
+		return startime.Time(*x), true, nil
+	case time.Duration:
+		return startime.Duration(x), true, nil
+	case json.RawMessage:
+		doc, err := fromJSON(x)
+		return doc, true, err
+	case json.Number:
+		n, err := number(string(x))
+		return n, true, err
+	case []byte:
+		return starlark.Bytes(x), true, nil
+	case Map:
+		doc, err := fromMap(x)
+		return doc, true, err
+	case *big.Int:
+		return starlark.MakeBigInt(x), true, nil
+	case encoding.TextMarshaler:
+		text, err := x.MarshalText()
+		return starlark.String(text), true, err
+	case json.Marshaler:
+		text, err := x.MarshalJSON()
+		if err != nil {
+			return nil, true, err
+		}
+		if v.Kind() == reflect.Struct || (v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct) {
+			return nil, false, nil // an object, which json.encode asks for its JSON
+		}
+		doc, err := fromJSON(text)
+		return doc, true, err
+	}
+	return nil, false, nil
+}
+
+func fromMap(m Map) (starlark.Value, error) {
+	d := starlark.NewDict(len(m))
+	for _, member := range m {
+		v, err := toStarlark(reflect.ValueOf(member.Value))
+		if err != nil {
+			return nil, fmt.Errorf("key %q: %w", member.Key, err)
+		}
+		if err := d.SetKey(starlark.String(member.Key), v); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// fromJSON keeps integers exact, floats floats, and keys in their order.
+func fromJSON(text []byte) (starlark.Value, error) {
+	if len(text) == 0 {
+		return starlark.None, nil
+	}
+	return starlark.Call(new(starlark.Thread), starjson.Module.Members["decode"], starlark.Tuple{starlark.String(text)}, nil)
+}
+
+func number(text string) (starlark.Value, error) {
+	if !strings.ContainsAny(text, ".eE") {
+		if i, ok := new(big.Int).SetString(text, 10); ok {
+			return starlark.MakeBigInt(i), nil
+		}
+	}
+	return fromJSON([]byte(text))
+}
+
+func newList(v reflect.Value) (starlark.Value, error) {
+	if v.Len() == 0 {
+		return emptyList(v.Type()), nil
+	}
+	from := &origin{slice: v}
+	items := make([]starlark.Value, v.Len())
+	for i := range items {
+		item, err := toStarlark(v.Index(i))
+		if err != nil {
+			return nil, fmt.Errorf("item %d: %w", i, err)
+		}
+		if o, ok := item.(*object); ok {
+			o.from, o.at = from, i
+		}
+		items[i] = item
+	}
+	return starlark.NewList(items), nil
+}
+
+// origin is the Go slice that a list of objects was made of: a script that
+// returns the list gives the slice back. The objects remember it, because a list
+// of our own type would not be a list to the language.
+type origin struct{ slice reflect.Value }
+
+// emptyLists are the frozen lists that stand for empty slices, one for a type;
+// they have no objects to remember it.
+var emptyLists sync.Map // reflect.Type → *starlark.List, and back
+
+func emptyList(typ reflect.Type) starlark.Value {
+	if elem(typ).Kind() != reflect.Struct {
+		return starlark.NewList(nil)
+	}
+	if l, ok := emptyLists.Load(typ); ok {
+		return l.(*starlark.List)
+	}
+	l := starlark.NewList(nil)
+	l.Freeze()
+	if first, loaded := emptyLists.LoadOrStore(typ, l); loaded {
+		return first.(*starlark.List)
+	}
+	emptyLists.Store(l, typ)
+	return l
+}
+
+// originOf is the slice that l was made of, if it is still just that.
+func originOf(l *starlark.List) (any, bool) {
+	if l.Len() == 0 {
+		if typ, ok := emptyLists.Load(l); ok {
+			return reflect.MakeSlice(typ.(reflect.Type), 0, 0).Interface(), true
+		}
+		return nil, false
+	}
+	first, ok := l.Index(0).(*object)
+	if !ok || first.from == nil || first.from.slice.Len() != l.Len() {
+		return nil, false
+	}
+	for i := range l.Len() {
+		if o, ok := l.Index(i).(*object); !ok || o.from != first.from || o.at != i {
+			return nil, false
+		}
+	}
+	return first.from.slice.Interface(), true
+}
+
+func newDict(v reflect.Value) (starlark.Value, error) {
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	d := starlark.NewDict(len(keys))
+	for _, k := range keys {
+		key, err := toStarlark(k)
+		if err != nil {
+			return nil, err
+		}
+		value, err := toStarlark(v.MapIndex(k))
+		if err != nil {
+			return nil, fmt.Errorf("key %s: %w", key, err)
+		}
+		if err := d.SetKey(key, value); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// object is a Go struct in a script: frozen, with the struct's json names as
+// attributes.
+type object struct {
+	original any // what the builtin returned
+	value    reflect.Value
+	shape    *shape
+	from     *origin // of the list it is in, and where
+	at       int
+
+	mu    sync.Mutex
+	attrs []starlark.Value // those read so far
+}
+
+var (
+	_ starlark.HasAttrs   = (*object)(nil)
+	_ starlark.Comparable = (*object)(nil)
+	_ json.Marshaler      = (*object)(nil)
+)
+
+func newObject(original any, v reflect.Value) *object {
+	s := shapeOf(v.Type())
+	return &object{original: original, value: v, shape: s, attrs: make([]starlark.Value, len(s.names))}
+}
+
+func (o *object) Type() string                 { return o.shape.typ }
+func (o *object) Freeze()                      {} // it never changes
+func (o *object) Truth() starlark.Bool         { return true }
+func (o *object) AttrNames() []string          { return o.shape.sorted }
+func (o *object) MarshalJSON() ([]byte, error) { return json.Marshal(o.original) }
+
+// Attr converts a field when it is first read. A nil slice or map reads as an
+// empty one, so that scripts can iterate over what is not there.
+func (o *object) Attr(name string) (starlark.Value, error) {
+	i, ok := o.shape.index[name]
+	if !ok {
+		return nil, nil // the interpreter says what was meant
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.attrs[i] == nil {
+		v, err := toStarlark(o.value.FieldByIndex(o.shape.fields[i]))
+		if err != nil {
+			return nil, fmt.Errorf("%s.%s: %w", o.Type(), name, err)
+		}
+		v.Freeze()
+		o.attrs[i] = v
+	}
+	return o.attrs[i], nil
+}
+
+// String reads Image(ref="ghcr.io/acme/authz:1.0", …).
+func (o *object) String() string {
+	var b strings.Builder
+	b.WriteString(o.Type() + "(")
+	sep := ""
+	for i, name := range o.shape.names {
+		if o.shape.omitEmpty[i] && o.value.FieldByIndex(o.shape.fields[i]).IsZero() {
+			continue
+		}
+		v, err := o.Attr(name)
+		if err != nil {
+			continue
+		}
+		b.WriteString(sep + name + "=" + v.String())
+		sep = ", "
+	}
+	return b.String() + ")"
+}
+
+// CompareSameType makes objects equal that have one type and equal attributes.
+func (o *object) CompareSameType(op syntax.Token, y starlark.Value, depth int) (bool, error) {
+	if op != syntax.EQL && op != syntax.NEQ {
+		return false, fmt.Errorf("%s %s %s: results have no order", o.Type(), op, y.Type())
+	}
+	equal, err := o.equal(y.(*object), depth)
+	return equal == (op == syntax.EQL), err
+}
+
+func (o *object) equal(other *object, depth int) (bool, error) {
+	if o.shape != other.shape {
+		return false, nil
+	}
+	for _, name := range o.shape.names {
+		a, err := o.Attr(name)
+		if err != nil {
+			return false, err
+		}
+		b, err := other.Attr(name)
+		if err != nil {
+			return false, err
+		}
+		if same, err := starlark.EqualDepth(a, b, depth-1); !same || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// Hash covers the simple attributes only: enough to spread, and equal objects
+// hash alike whatever their documents' keys are ordered by.
+func (o *object) Hash() (uint32, error) {
+	hash, _ := starlark.String(o.Type()).Hash()
+	for _, name := range o.shape.names {
+		v, err := o.Attr(name)
+		if err != nil {
+			return 0, err
+		}
+		switch v.(type) {
+		case starlark.String, starlark.Int, starlark.Bool, starlark.Float:
+			h, err := v.Hash()
+			if err != nil {
+				return 0, err
+			}
+			hash = hash*31 + h
+		}
+	}
+	return hash, nil
+}
+
+// shape is how a struct type looks in a script.
+type shape struct {
+	typ       string
+	names     []string // in the order of the struct
+	sorted    []string
+	index     map[string]int
+	fields    [][]int
+	omitEmpty []bool
+}
+
+var shapes sync.Map // reflect.Type → *shape
+
+func shapeOf(typ reflect.Type) *shape {
+	if s, ok := shapes.Load(typ); ok {
+		return s.(*shape)
+	}
+	s := &shape{typ: typ.Name(), index: make(map[string]int)}
+	if s.typ == "" {
+		s.typ = "struct"
+	}
+	for _, f := range reflect.VisibleFields(typ) {
+		tag, tagged := f.Tag.Lookup("json")
+		name, options, _ := strings.Cut(tag, ",")
+		if !f.IsExported() || tag == "-" || (f.Anonymous && name == "" && elem(f.Type).Kind() == reflect.Struct) || throughPointer(typ, f.Index) {
+			continue
+		}
+		if !tagged || name == "" {
+			name = f.Name
+		}
+		s.index[name] = len(s.names)
+		s.names = append(s.names, name)
+		s.fields = append(s.fields, f.Index)
+		s.omitEmpty = append(s.omitEmpty, strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero"))
+	}
+	s.sorted = slices.Sorted(slices.Values(s.names))
+	actual, _ := shapes.LoadOrStore(typ, s)
+	return actual.(*shape)
+}
+
+// throughPointer reports a field of a struct embedded by pointer, which may be
+// nil: results do not have them.
+func throughPointer(typ reflect.Type, index []int) bool {
+	for _, i := range index[:len(index)-1] {
+		f := typ.Field(i)
+		if f.Type.Kind() == reflect.Pointer {
+			return true
+		}
+		typ = f.Type
+	}
+	return false
+}
+
+// Secret is implemented by results that must not be shown. A script can pass one
+// on to a parameter of the same type and nothing else: it prints as ***, has no
+// JSON, no attributes and no operators.
+type Secret interface{ Secret() string }
+
+func isOpaque(typ reflect.Type) bool { return implements[Secret](typ) }
+
+type opaque struct{ original any }
+
+func (*opaque) String() string       { return "***" }
+func (*opaque) Freeze()              {}
+func (*opaque) Truth() starlark.Bool { return true }
+
+func (o *opaque) Type() string { return elem(reflect.TypeOf(o.original)).Name() }
+
+func (o *opaque) Hash() (uint32, error) {
+	return 0, fmt.Errorf("unhashable: %s", o.Type())
+}
+
+// MarshalJSON refuses: a secret has no JSON.
+func (o *opaque) MarshalJSON() ([]byte, error) {
+	return nil, fmt.Errorf("a %s has no JSON", o.Type())
+}
