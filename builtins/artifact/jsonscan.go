@@ -25,7 +25,8 @@ const (
 // bytes.
 type JSONError struct {
 	Line, Col int
-	Key       string // set when an object has this key twice
+	Key       string // the key that an object has twice
+	Twice     bool   // an object has Key twice
 	Err       error
 }
 
@@ -174,7 +175,7 @@ func (s *JSONScanner) fail(p []byte, at int, err error) {
 	}
 	e.Col = int(s.written + int64(at) - lineAt + 1)
 	if twice, ok := errors.AsType[keyTwice](err); ok {
-		e.Key = string(twice)
+		e.Key, e.Twice = string(twice), true
 		e.Col = int(s.keyAt - lineAt + 1)
 	}
 	s.err = e

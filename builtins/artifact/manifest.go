@@ -20,6 +20,9 @@ const (
 	MediaTypeLayer    = v1.MediaTypeImageLayerGzip
 )
 
+// TypePolicy is the value of [AnnotationType] in a policy image.
+const TypePolicy = "policy"
+
 // Annotation keys that policy reads or writes.
 const (
 	AnnotationRefName     = v1.AnnotationRefName
