@@ -130,7 +130,11 @@ func (l *loader) places() []string {
 // find is the value of a setting from the best place that has one.
 func (l *loader) find(s setting) value {
 	if texts := s.typed(l.flags); texts != nil {
-		return value{texts, "--" + s.flag}
+		from := "--" + s.flag
+		if s.key == "logging.log_level" && l.flags.LogLevel == "" {
+			from = "--debug"
+		}
+		return value{texts, from}
 	}
 	if text := l.getenv(s.env); text != "" {
 		if s.list {
