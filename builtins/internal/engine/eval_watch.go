@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
+	"github.com/open-policy-agent/opa/v1/format"
+	"github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/profiler"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/lineage"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// watchers look on while a query is evaluated, as far as it asks for them.
+type watchers struct {
+	explain  string
+	trace    *topdown.BufferTracer
+	profile  *profiler.Profiler
+	coverage *cover.Cover
+}
+
+func watchersFor(q *Query) *watchers {
+	w := &watchers{explain: q.Explain}
+	if q.Explain != "" {
+		w.trace = topdown.NewBufferTracer()
+	}
+	if q.Profile {
+		w.profile = profiler.New()
+	}
+	if q.Coverage {
+		w.coverage = cover.New()
+	}
+	return w
+}
+
+func (w *watchers) options(opts []rego.EvalOption) []rego.EvalOption {
+	if w.trace != nil {
+		opts = append(opts, rego.EvalQueryTracer(w.trace))
+	}
+	if w.profile != nil {
+		opts = append(opts, rego.EvalQueryTracer(w.profile))
+	}
+	if w.coverage != nil {
+		opts = append(opts, rego.EvalQueryTracer(w.coverage))
+	}
+	return opts
+}
+
+// report puts what they saw into the decision.
+func (w *watchers) report(d *Decision, modules func() map[string]*ast.Module) error {
+	var err error
+	if w.trace != nil {
+		if d.Explain, err = explanation(*w.trace, w.explain); err != nil {
+			return err
+		}
+	}
+	if w.profile != nil {
+		const lines = 10 // as opa eval
+		order := []string{"total_time_ns", "num_eval", "num_redo", "num_gen_expr", "file", "line"}
+		if d.Profile, err = json.Marshal(w.profile.ReportTopNResults(lines, order)); err != nil {
+			return err
+		}
+	}
+	if w.coverage != nil {
+		if d.Coverage, err = json.Marshal(w.coverage.Report(modules())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// explanation is a trace as text, thinned out as asked.
+func explanation(trace []*topdown.Event, how string) (string, error) {
+	switch how {
+	case "notes":
+		trace = lineage.Notes(trace)
+	case "fails":
+		trace = lineage.Fails(trace)
+	case "full":
+		trace = lineage.Full(trace)
+	case "debug":
+		trace = lineage.Debug(trace)
+	default:
+		return "", fault.New(fault.Usage, "", "%q explains nothing", how).WithHint("one of notes, fails, full, debug")
+	}
+	var b strings.Builder
+	topdown.PrettyTraceWithOpts(&b, trace, topdown.PrettyTraceOptions{Locations: true, ExprVariables: true})
+	return b.String(), nil
+}
+
+// parsedModules are all modules of the bundle that were read, by name.
+func (b *Bundle) parsedModules() map[string]*ast.Module {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make(map[string]*ast.Module, len(b.modules))
+	for _, m := range b.modules {
+		if m.parsed != nil {
+			all[m.path] = m.parsed
+		}
+	}
+	return all
+}
+
+// partial answers a query as far as it goes without the unknowns, which are the
+// input unless it says otherwise.
+func (b *Bundle) partial(ctx context.Context, q *Query, input ast.Value, c *cancelFlag) (*Decision, error) {
+	body, err := b.parseQuery(q.Query)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range q.Unknowns {
+		t, err := ast.ParseTerm(u)
+		if err != nil {
+			return nil, fault.New(fault.Usage, u, "not a reference: %w", err)
+		}
+		if _, ok := t.Value.(ast.Ref); !ok && u != "input" && u != "data" {
+			return nil, fault.New(fault.Usage, u, "an unknown is a reference").WithHint("for example input.user")
+		}
+	}
+	var m metrics.Metrics = metrics.NoOp()
+	if q.Metrics {
+		m = metrics.New()
+	}
+	watch := watchersFor(q)
+	pq, err := func() (pq rego.PreparedPartialQuery, err error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		opts, err := b.regoOptions(ctx, body, q, m)
+		if err != nil {
+			return pq, err
+		}
+		if len(q.Unknowns) > 0 {
+			opts = append(opts, rego.Unknowns(q.Unknowns))
+		}
+		return rego.New(opts...).PrepareForPartial(ctx)
+	}()
+	if err != nil {
+		return nil, b.queryFault(ctx, q.Query, err)
+	}
+	opts := watch.options([]rego.EvalOption{rego.EvalExternalCancel(c), rego.EvalTime(q.Time), rego.EvalMetrics(m)})
+	if input != nil {
+		opts = append(opts, rego.EvalParsedInput(input))
+	}
+	pqs, err := pq.Partial(ctx, opts...)
+	if err != nil {
+		return nil, err
+	}
+	d := &Decision{Defined: len(pqs.Queries) > 0}
+	if q.Metrics {
+		d.Metrics = m.All()
+	}
+	if d.Partial, err = partialJSON(pqs); err != nil {
+		return nil, err
+	}
+	return d, watch.report(d, b.parsedModules)
+}
+
+// partialJSON shows the rest of a query as Rego that can be read, stored and
+// evaluated elsewhere.
+func partialJSON(pqs *rego.PartialQueries) (json.RawMessage, error) {
+	answer := struct {
+		Queries []string `json:"queries"`
+		Support []string `json:"support,omitempty"`
+	}{Queries: make([]string, 0, len(pqs.Queries))}
+	for _, body := range pqs.Queries {
+		// The expressions come from different lines; left so, they are spread.
+		for i, e := range body {
+			e.Location = ast.NewLocation(nil, "", i+1, 1)
+		}
+		text, err := format.Ast(body)
+		if err != nil {
+			return nil, err
+		}
+		answer.Queries = append(answer.Queries, strings.TrimSpace(string(text)))
+	}
+	for _, m := range pqs.Support {
+		text, err := format.AstWithOpts(m, format.Opts{RegoVersion: ast.RegoV1})
+		if err != nil {
+			return nil, err
+		}
+		answer.Support = append(answer.Support, string(text))
+	}
+	return json.Marshal(answer)
+}
