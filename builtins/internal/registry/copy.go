@@ -1,0 +1,84 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/policyhost/policy/builtins/artifact"
+)
+
+// Copy moves an image from one name to another, in one registry or between two,
+// byte for byte: the digest stays the same. Blobs the target has are left,
+// blobs of the same registry are mounted, the others stream through without
+// touching the disk. When to names the same manifest already, nothing is moved
+// and unchanged is true. It returns the manifest's descriptor.
+func (c *Client) Copy(ctx context.Context, from, to artifact.Name) (d artifact.Descriptor, unchanged bool, err error) {
+	d, b, err := c.manifest(opContext(ctx, call{repo: from.Repository}), c.remote(from.Registry).read, from)
+	if err != nil {
+		return d, false, toFault(ctx, from, err)
+	}
+	if from.Registry == to.Registry && from.Repository != to.Repository {
+		if all, err := blobs(b); err == nil {
+			for _, blob := range all {
+				c.known(from, blob.Digest)
+			}
+		}
+	}
+	unchanged, err = c.push(ctx, to, b, d, func(ctx context.Context, blob artifact.Descriptor) error {
+		if from.Familiar() == to.Familiar() {
+			return nil
+		}
+		return c.upload(ctx, "copy", to, blob, func(ctx context.Context) (io.ReadCloser, error) {
+			return c.open(ctx, from, blob)
+		})
+	})
+	var s *sourceError
+	if errors.As(err, &s) {
+		return d, false, toFault(ctx, from, s.err)
+	}
+	return d, unchanged, toFault(ctx, to, err)
+}
+
+// sourceError is a failure of the registry copied from, inside a request to the
+// one copied to.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// open starts a download that is the body of an upload. It takes no slot of its
+// registry: two copies in opposite directions would wait for each other.
+func (c *Client) open(ctx context.Context, n artifact.Name, d artifact.Descriptor) (io.ReadCloser, error) {
+	if d.Size == 0 {
+		return io.NopCloser(&memoryReader{}), nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	m := &moving{desc: d, told: func(int64) {}}
+	body, err := c.remote(n.Registry).read.BlobGet(opContext(ctx, call{repo: n.Repository, moving: m, bound: true}), repositoryOf(n), blobOf(d))
+	if err != nil {
+		cancel()
+		return nil, &sourceError{err}
+	}
+	return &sourceBody{r: &verified{r: body, left: d.Size}, close: func() error { cancel(); return body.Close() }}, nil
+}
+
+// sourceBody marks the errors of the source.
+type sourceBody struct {
+	r     io.Reader
+	close func() error
+}
+
+func (b *sourceBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = &sourceError{err}
+	}
+	return n, err
+}
+
+func (b *sourceBody) Close() error { return b.close() }
+
+type memoryReader struct{}
+
+func (memoryReader) Read([]byte) (int, error) { return 0, io.EOF }

@@ -1,0 +1,90 @@
+package registry
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// The errors of the transport. They pass through net/http and regclient, which
+// wrap them, and are turned into faults in fault.go.
+
+// answer is a registry's refusal: a final status outside 2xx.
+type answer struct {
+	host    string // as in a reference
+	method  string
+	status  int
+	code    string        // of the registry's error body: MANIFEST_UNKNOWN
+	message string        // likewise, one line, without our secrets
+	asked   time.Duration // Retry-After, 0 if none
+	user    string        // who the credentials were for; "" when none were sent
+	sent    bool          // credentials were sent
+	upload  bool          // of an upload's body: only the whole upload can be tried again
+	token   string        // the token server that answered, "" if the registry did
+	foreign bool          // somebody the registry sent us to answered
+}
+
+func (e *answer) Error() string {
+	who := e.host
+	if e.token != "" {
+		who = e.token
+	}
+	s := fmt.Sprintf("%s answered %d %s", who, e.status, http.StatusText(e.status))
+	switch {
+	case e.message != "" && e.code != "":
+		s += fmt.Sprintf(": %s (%s)", e.message, e.code)
+	case e.message != "" || e.code != "":
+		s += ": " + e.message + e.code
+	}
+	return s
+}
+
+// broken is a request that got no whole answer.
+type broken struct {
+	host   string
+	err    error
+	upload bool
+}
+
+func (e *broken) Error() string { return e.host + ": " + e.err.Error() }
+func (e *broken) Unwrap() error { return e.err }
+
+// stalled is a wait that was ended.
+type stalled struct {
+	doing string // "no answer", "receiving", "sending"
+	after time.Duration
+}
+
+func (e *stalled) Error() string {
+	if e.doing == noAnswer {
+		return fmt.Sprintf("no answer within %v", e.after)
+	}
+	return fmt.Sprintf("%s: next to nothing moved for %v", e.doing, e.after)
+}
+
+// Timeout makes a stalled a net.Error's timeout.
+func (e *stalled) Timeout() bool { return true }
+
+// refusal is something a registry asked for and we do not do.
+type refusal struct {
+	host   string // the registry that asked
+	reason string
+	hint   string // how to permit it, "" when nothing does
+}
+
+func (e *refusal) Error() string { return e.reason }
+
+// oversize is an answer that is longer than it may be.
+type oversize struct {
+	what  string
+	limit int64
+}
+
+func (e *oversize) Error() string {
+	return fmt.Sprintf("%s is larger than %d bytes", e.what, e.limit)
+}
+
+// mismatch is content that is not what was asked for.
+type mismatch struct{ reason string }
+
+func (e *mismatch) Error() string { return e.reason }

@@ -1,0 +1,234 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/regclient/regclient/types/errs"
+
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// toFault turns whatever an operation on n failed with into a fault, by type.
+// Facts that regclient and net/http add in words are left out: they name URLs,
+// which may carry signatures, and say what the subject says already.
+func toFault(ctx context.Context, n artifact.Name, err error) error {
+	if err == nil {
+		return nil
+	}
+	if cause := ctx.Err(); cause != nil {
+		return fault.In("", n.String(), cause) // interrupted, or the user's own --timeout
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return fault.In("", n.String(), f) // of a Sink, a Source, the gate or the credentials
+	}
+	f := classifyError(n, err)
+	f.Subject = n.String()
+	return f
+}
+
+func classifyError(n artifact.Name, err error) *fault.Error {
+	host := n.Registry
+	if a, ok := errors.AsType[*answer](err); ok {
+		return answerFault(n, a)
+	}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		f := fault.New(fault.Denied, "", "%s asked for something unsafe: %w", host, r)
+		f.Hint = r.hint
+		return f
+	}
+	if o, ok := errors.AsType[*oversize](err); ok {
+		return fault.New(fault.Limit, "", "%s: %w", host, o)
+	}
+	if m, ok := errors.AsType[*mismatch](err); ok {
+		return fault.New(fault.Invalid, "", "%s: %w", host, m)
+	}
+	if b, ok := errors.AsType[*broken](err); ok {
+		return brokenFault(n, b)
+	}
+	return contentFault(host, err)
+}
+
+// contentFault is for errors after a registry has answered: what regclient says
+// of the content, and what a Sink or Source of plain errors says.
+func contentFault(host string, err error) *fault.Error {
+	switch {
+	case errors.Is(err, errs.ErrDigestMismatch):
+		return fault.New(fault.Invalid, "", "%s sent content that does not have the digest asked for: %w", host, errs.ErrDigestMismatch)
+	case errors.Is(err, errs.ErrSizeLimitExceeded):
+		return fault.New(fault.Limit, "", "%s sent more than the content should have: %w", host, errs.ErrSizeLimitExceeded)
+	case errors.Is(err, errs.ErrShortRead):
+		return fault.New(fault.Unavailable, "", "%s sent less than the content should have: %w", host, errs.ErrShortRead)
+	case errors.Is(err, errs.ErrUnsupportedMediaType):
+		return fault.New(fault.Invalid, "", "%s sent a manifest of an unknown type", host).
+			WithHint("policy images are OCI image manifests")
+	case errors.Is(err, errs.ErrMissingLocation), errors.Is(err, errs.ErrMismatch), errors.Is(err, errs.ErrInvalidChallenge):
+		return fault.New(fault.Invalid, "", "%s does not speak the OCI distribution protocol: %w", host, err)
+	case errors.Is(err, errs.ErrEmptyChallenge), errors.Is(err, errs.ErrHTTPUnauthorized):
+		return deniedFault(host, &answer{host: host, status: http.StatusUnauthorized})
+	case errors.Is(err, errs.ErrNotFound):
+		return fault.New(fault.NotFound, "", "not found at %s", host)
+	case errors.Is(err, errs.ErrHTTPRateLimit), errors.Is(err, errs.ErrBackoffLimit), errors.Is(err, errs.ErrRetryLimitExceeded), errors.Is(err, errs.ErrAllRequestsFailed):
+		return fault.New(fault.Unavailable, "", "%s: %w", host, err)
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fault.New(fault.Invalid, "", "%s sent a manifest that is not JSON: %w", host, err)
+	}
+	if f := localFault(err); f != nil {
+		return f
+	}
+	return fault.New(fault.Invalid, "", "%s answered with something unexpected: %w", host, withoutURL(err))
+}
+
+// localFault recognizes errors of our own disk.
+func localFault(err error) *fault.Error {
+	var kind fault.Kind
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EMFILE):
+		kind = fault.Unavailable
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		kind = fault.Denied
+	case errors.Is(err, fs.ErrNotExist):
+		kind = fault.NotFound
+	default:
+		if _, ok := errors.AsType[*fs.PathError](err); !ok {
+			return nil
+		}
+		kind = fault.Unavailable
+	}
+	return fault.New(kind, "", "%w", err)
+}
+
+// fileFault is for a file of the configuration that cannot be used.
+func fileFault(host, doing string, err error) error {
+	kind := fault.Invalid
+	if f := localFault(err); f != nil {
+		kind = f.Kind
+	}
+	return fault.New(kind, host, "%s: %w", doing, err)
+}
+
+// withoutURL removes what net/http says about the URL.
+func withoutURL(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+// answerFault is what a registry's status means.
+func answerFault(n artifact.Name, a *answer) *fault.Error {
+	host, v := a.host, vendorOf(a.host)
+	switch {
+	case a.foreign:
+		kind := fault.Unavailable
+		if a.status == http.StatusNotFound {
+			kind = fault.NotFound
+		}
+		return fault.New(kind, "", "where %s keeps the content: %w", host, a)
+	case a.token != "" && a.status >= 400 && a.status < 500 && a.status != http.StatusTooManyRequests && a.status != http.StatusRequestTimeout,
+		a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+		return deniedFault(host, a)
+	case a.status == http.StatusNotFound && a.method != http.MethodGet && a.method != http.MethodHead && a.method != http.MethodDelete && v.missing != "":
+		return fault.New(fault.NotFound, "", "%w", a).WithHint(v.missing, n.Repository)
+	case a.status == http.StatusNotFound:
+		f := fault.New(fault.NotFound, "", "not found: %w", a)
+		if n.Repository != "" {
+			f.Hint = "see what is there: policy list " + n.Familiar()
+		}
+		return f
+	case a.status == http.StatusTooManyRequests:
+		f := fault.New(fault.Unavailable, "", "too many requests: %w", a)
+		if a.asked > 0 {
+			f = fault.New(fault.Unavailable, "", "too many requests, it asks to come back in %v: %w", a.asked.Round(time.Second), a)
+		}
+		if !a.sent {
+			f.Hint = "registries allow more to those who log in: policy login -s " + host + " -u USER"
+		}
+		return f
+	case a.status == http.StatusRequestEntityTooLarge:
+		return fault.New(fault.Limit, "", "%w", a)
+	case a.status == http.StatusMethodNotAllowed, a.status == http.StatusNotImplemented:
+		return fault.New(fault.Denied, "", "%s does not allow this: %w", host, a)
+	case a.status >= 500, a.status == http.StatusRequestTimeout:
+		return fault.New(fault.Unavailable, "", "%w", a)
+	}
+	return fault.New(fault.Invalid, "", "%w", a)
+}
+
+// deniedFault says whether credentials are missing or do not suffice.
+func deniedFault(host string, a *answer) *fault.Error {
+	var f *fault.Error
+	switch {
+	case !a.sent:
+		f = fault.New(fault.Denied, "", "%s wants credentials and there are none for it: %w", host, a)
+	case a.user != "":
+		f = fault.New(fault.Denied, "", "%s refuses the credentials of %q: %w", host, a.user, a)
+	default:
+		f = fault.New(fault.Denied, "", "%s refuses the credentials: %w", host, a)
+	}
+	f.Hint = "policy login -s " + host + " -u USER"
+	if v := vendorOf(host); v.denied != "" && (a.status == http.StatusForbidden || !a.sent && strings.HasPrefix(v.host, ".")) {
+		f.Hint = strings.ReplaceAll(v.denied, "HOST", host)
+	}
+	return f
+}
+
+// brokenFault is what it means to get no answer.
+func brokenFault(n artifact.Name, b *broken) *fault.Error {
+	host := b.host
+	if d, ok := errors.AsType[*net.DNSError](b.err); ok {
+		if d.IsNotFound {
+			return fault.New(fault.Unavailable, "", "there is no host %q: %w", d.Name, fault.Unavailable).
+				WithHint("check the spelling of the registry in %s", n.Familiar())
+		}
+		return fault.New(fault.Unavailable, "", "looking up %q: %w", d.Name, d)
+	}
+	switch {
+	case errors.Is(b.err, syscall.ECONNREFUSED):
+		f := fault.New(fault.Unavailable, "", "nobody listens at %s: %w", host, syscall.ECONNREFUSED)
+		if isLoopback(host) {
+			f.Hint = "start a registry there: policy serve --addr " + host
+		}
+		return f
+	case isPlain(b.err):
+		return fault.New(fault.Unavailable, "", "%s does not speak TLS", host).
+			WithHint("if it is meant to: --plaintext, or registries: {%q: {plain_http: true}} in config.yaml", host)
+	case isCertificate(b.err):
+		return fault.New(fault.Denied, "", "the certificate of %s is not trusted: %w", host, withoutURL(b.err)).
+			WithHint("name its authority: registries: {%q: {ca: FILE.pem}} in config.yaml; or -k to trust anybody", host)
+	}
+	if s, ok := errors.AsType[*stalled](b.err); ok {
+		return fault.New(fault.Unavailable, "", "%s: %w", host, s)
+	}
+	if t, ok := errors.AsType[net.Error](b.err); ok && t.Timeout() {
+		return fault.New(fault.Unavailable, "", "%s: %w", host, errTimeout)
+	}
+	if f := localFault(b.err); f != nil {
+		return f
+	}
+	return fault.New(fault.Unavailable, "", "the connection to %s broke: %w", host, withoutURL(b.err))
+}
+
+var errTimeout = fmt.Errorf("no connection in time")
+
+// judge decides whether a tag that could not be deleted by name may be deleted
+// the other way. 400 and 404 are what registries say that know no such request;
+// everything else is a decision.
+func (d *deletion) judge(err error) {
+	a, ok := errors.AsType[*answer](err)
+	if ok && (a.status == http.StatusBadRequest || a.status == http.StatusNotFound) {
+		return
+	}
+	d.refused = err
+}

@@ -1,0 +1,253 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// host is one place requests go to: its settings, its connections, what is
+// known about how it authenticates, and how fast it may be asked.
+type host struct {
+	name     string // as in a reference
+	endpoint string // host[:port] of its URLs
+	config   HostConfig
+	vendor   vendor
+	plain    atomic.Bool // http, else https
+	fixed    bool        // the scheme was chosen by the user
+	auth     authority
+	slots    chan struct{}
+
+	pace struct {
+		sync.Mutex
+		next time.Time
+	}
+	open struct {
+		sync.Mutex
+		rt http.RoundTripper
+	}
+	dial    time.Duration
+	handler http.Handler // answers in process, nil for the network
+	guarded bool         // reached only because a registry said so
+}
+
+// host returns the registry of that name, made at first use.
+func (c *Client) host(name string) *host {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.hosts[name]; h != nil {
+		return h
+	}
+	h := c.newHost(name, name)
+	if h.vendor.endpoint != "" {
+		h.endpoint = h.vendor.endpoint
+	}
+	c.hosts[name] = h
+	return h
+}
+
+// foreign returns the host of a URL that a registry pointed to.
+func (c *Client) foreign(u *url.URL, guarded bool) *host {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := fmt.Sprintf("%s guarded=%v", origin(u), guarded)
+	if h := c.hosts[key]; h != nil {
+		return h
+	}
+	h := c.newHost(strings.ToLower(u.Host), u.Host)
+	h.handler = nil // a URL does not reach into the process
+	h.guarded = guarded
+	h.plain.Store(u.Scheme == "http")
+	c.hosts[key] = h
+	return h
+}
+
+func (c *Client) newHost(name, endpoint string) *host {
+	conf := c.o.Host(name)
+	h := &host{name: name, endpoint: endpoint, config: conf, vendor: vendorOf(name), dial: c.o.Timeouts.Dial}
+	h.handler = c.o.Embedded[name]
+	trusted := conf.CA != "" || conf.ClientCert != ""
+	h.plain.Store(conf.PlainHTTP || h.handler != nil || isLoopback(endpoint) && !trusted)
+	h.fixed = conf.PlainHTTP || trusted || h.handler != nil
+	n := conf.Concurrency
+	if n <= 0 {
+		n = 6
+	}
+	h.slots = make(chan struct{}, n)
+	return h
+}
+
+func (h *host) scheme() string {
+	if h.plain.Load() {
+		return "http"
+	}
+	return "https"
+}
+
+func (h *host) url(path string) *url.URL {
+	return &url.URL{Scheme: h.scheme(), Host: h.endpoint, Path: path}
+}
+
+// is reports whether u points to this host: the same host and port, where a
+// registry behind a proxy may spell its scheme wrong if it spells no port.
+func (h *host) is(u *url.URL) bool {
+	return withPort(u.Host, h.scheme()) == withPort(h.endpoint, h.scheme()) &&
+		(u.Scheme == "http" || u.Scheme == "https") && u.User == nil
+}
+
+// enter waits for the host's pace and for one of its slots; the function gives
+// the slot back and may be called twice.
+func (h *host) enter(ctx context.Context, slot bool) (func(), error) {
+	leave := func() {}
+	if slot {
+		select {
+		case h.slots <- struct{}{}:
+			leave = sync.OnceFunc(func() { <-h.slots })
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if h.config.RequestsPerSecond > 0 {
+		h.pace.Lock()
+		now := time.Now()
+		at := h.pace.next
+		if at.Before(now) {
+			at = now
+		}
+		h.pace.next = at.Add(time.Duration(float64(time.Second) / h.config.RequestsPerSecond))
+		h.pace.Unlock()
+		if err := sleep(ctx, at.Sub(now)); err != nil {
+			leave()
+			return nil, err
+		}
+	}
+	return leave, nil
+}
+
+// transport is the host's own: its TLS settings and proxy are never shared.
+func (h *host) transport() (http.RoundTripper, error) {
+	h.open.Lock()
+	defer h.open.Unlock()
+	if h.open.rt != nil {
+		return h.open.rt, nil
+	}
+	if h.handler != nil {
+		h.open.rt = &inProcess{h.handler}
+		return h.open.rt, nil
+	}
+	t, err := h.newTransport()
+	if err != nil {
+		return nil, err
+	}
+	h.open.rt = t
+	return t, nil
+}
+
+func (h *host) newTransport() (*http.Transport, error) {
+	proxy, err := h.proxy()
+	if err != nil {
+		return nil, err
+	}
+	conf, err := h.tls()
+	if err != nil {
+		return nil, err
+	}
+	dialer := &net.Dialer{Timeout: h.dial, KeepAlive: 30 * time.Second}
+	if h.guarded {
+		// With a proxy it is the proxy that is dialled, and it may well be on
+		// this machine; what it dials in turn cannot be seen from here.
+		if via, err := proxy(&http.Request{URL: h.url("/")}); err == nil && via == nil {
+			dialer.Control = refuseLocal
+		}
+	}
+	return &http.Transport{
+		Proxy:                  proxy,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        conf,
+		TLSHandshakeTimeout:    h.dial,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // bytes are hashed as they are stored
+		MaxIdleConnsPerHost:    cap(h.slots) + 2,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 1 << 20,
+		WriteBufferSize:        64 << 10,
+		ReadBufferSize:         64 << 10,
+	}, nil
+}
+
+func (h *host) proxy() (func(*http.Request) (*url.URL, error), error) {
+	switch h.config.Proxy {
+	case "":
+		return http.ProxyFromEnvironment, nil
+	case "none":
+		return func(*http.Request) (*url.URL, error) { return nil, nil }, nil
+	}
+	u, err := url.Parse(h.config.Proxy)
+	if err != nil || u.Host == "" {
+		return nil, fault.New(fault.Usage, h.name, "%q is not the URL of a proxy", h.config.Proxy)
+	}
+	return http.ProxyURL(u), nil
+}
+
+func (h *host) tls() (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: h.config.Insecure} //nolint:gosec // the user asked for it, for this host
+	if h.config.CA != "" {
+		pem, err := os.ReadFile(h.config.CA)
+		if err != nil {
+			return nil, fileFault(h.name, "reading its CA", err)
+		}
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fault.New(fault.Invalid, h.name, "reading its CA: %q holds no PEM certificate", h.config.CA)
+		}
+		conf.RootCAs = pool
+	}
+	if h.config.ClientCert != "" || h.config.ClientKey != "" {
+		pair, err := tls.LoadX509KeyPair(h.config.ClientCert, h.config.ClientKey)
+		if err != nil {
+			return nil, fileFault(h.name, "reading its client certificate", err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	return conf, nil
+}
+
+// speaksTLS tries a TLS handshake with a loopback host that was assumed to be
+// plain and answered as if it were not. The scheme only ever goes up.
+func (h *host) speaksTLS(ctx context.Context) bool {
+	if h.fixed || !h.plain.Load() || !isLoopback(h.endpoint) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.dial)
+	defer cancel()
+	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // nothing is sent; the real connection verifies
+	conn, err := d.DialContext(ctx, "tcp", withPort(h.endpoint, "http"))
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	h.plain.Store(false)
+	return true
+}
+
+func (h *host) close() {
+	h.open.Lock()
+	defer h.open.Unlock()
+	if t, ok := h.open.rt.(*http.Transport); ok {
+		t.CloseIdleConnections()
+	}
+}

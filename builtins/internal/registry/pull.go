@@ -1,0 +1,187 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/regclient/regclient/types/errs"
+
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// Sink is where the blobs of a pull go.
+type Sink interface {
+	// Has reports whether d is there, whole.
+	Has(ctx context.Context, d artifact.Descriptor) bool
+	// Create begins to write d.
+	Create(ctx context.Context, d artifact.Descriptor) (Writer, error)
+}
+
+// Writer takes the content of one blob. It is used by one goroutine at a time.
+// A Writer that also has a method Discard() error gets it called when content
+// left by an earlier try turns out to be wrong; nothing of it may be kept.
+type Writer interface {
+	// Write takes the content from its first byte on, those included that
+	// Partial has: they come again, so that everything is hashed, and need not
+	// be written.
+	io.Writer
+	// Partial gives bytes left by an earlier try and how many; nil, 0 if none.
+	Partial() (io.ReaderAt, int64)
+	// Commit keeps the content; it is called once all bytes have been written
+	// and their digest has been found right.
+	Commit(ctx context.Context) error
+	// Close without Commit ends the try.
+	Close() error
+}
+
+// Pull fetches an image: its manifest, which check sees before anything else is
+// fetched and may refuse, and the blobs it names that sink lacks. Each blob is
+// committed once its bytes hashed to its digest. It fails with NotFound,
+// Denied, Unavailable, Invalid for wrong digests and sizes, check's error or
+// sink's.
+func (c *Client) Pull(ctx context.Context, n artifact.Name, sink Sink, check func(d artifact.Descriptor, manifest []byte) error) (artifact.Descriptor, []byte, error) {
+	d, b, err := c.pull(ctx, n, sink, check)
+	return d, b, toFault(ctx, n, err)
+}
+
+func (c *Client) pull(ctx context.Context, n artifact.Name, sink Sink, check func(d artifact.Descriptor, manifest []byte) error) (artifact.Descriptor, []byte, error) {
+	d, b, err := c.manifest(opContext(ctx, call{repo: n.Repository}), c.remote(n.Registry).read, n)
+	if err != nil {
+		return d, nil, err
+	}
+	if check != nil {
+		if err := check(d, b); err != nil {
+			return d, nil, err
+		}
+	}
+	all, err := blobs(b)
+	if err != nil {
+		return d, nil, err
+	}
+	err = each(ctx, all, func(ctx context.Context, blob artifact.Descriptor) error {
+		return c.fetchInto(ctx, n, blob, sink)
+	})
+	return d, b, err
+}
+
+func (c *Client) fetchInto(ctx context.Context, n artifact.Name, d artifact.Descriptor, sink Sink) error {
+	t := c.transfer("pull", n, d)
+	if sink.Has(ctx, d) {
+		t.state("exists")
+		return nil
+	}
+	t.state("start")
+	again, err := c.fetchOnce(ctx, n, d, sink, t)
+	if again {
+		_, err = c.fetchOnce(ctx, n, d, sink, t)
+	}
+	if err != nil {
+		t.state("failed")
+		return err
+	}
+	c.known(n, d.Digest)
+	t.state("done")
+	return nil
+}
+
+// fetchOnce fetches one blob. again is true when it failed because of bytes an
+// earlier run left, and these are gone.
+func (c *Client) fetchOnce(ctx context.Context, n artifact.Name, d artifact.Descriptor, sink Sink, t *transfer) (again bool, err error) {
+	w, err := sink.Create(ctx, d)
+	if err != nil {
+		return false, err
+	}
+	m := &moving{desc: d, told: t.moved}
+	if m.have, m.size = w.Partial(); m.have == nil || m.size < 0 || m.size > d.Size {
+		m.have, m.size = nil, 0
+	}
+	if err := c.stream(ctx, n, m, w); err != nil {
+		wrong := errors.Is(err, errs.ErrDigestMismatch)
+		if x, ok := w.(interface{ Discard() error }); ok && wrong && m.size > 0 {
+			again = x.Discard() == nil
+		}
+		return again, errors.Join(err, w.Close())
+	}
+	if err := w.Commit(ctx); err != nil {
+		return false, errors.Join(err, w.Close())
+	}
+	return false, w.Close()
+}
+
+// stream moves a blob from the registry to w. Network, hash (in regclient) and
+// w work at once.
+func (c *Client) stream(ctx context.Context, n artifact.Name, m *moving, w io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if m.desc.Size == 0 {
+		if m.desc.Digest != m.desc.Digest.Algorithm().FromBytes(nil) {
+			return &mismatch{reason: "the manifest gives no size"}
+		}
+		return nil
+	}
+	body, err := c.remote(n.Registry).read.BlobGet(opContext(ctx, call{repo: n.Repository, moving: m}), repositoryOf(n), blobOf(m.desc))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	if m.desc.Size <= chunkSize {
+		_, err := io.Copy(w, &verified{r: body, left: m.desc.Size})
+		return err
+	}
+	ring := c.readAhead(&verified{r: body, left: m.desc.Size}, cancel)
+	defer func() { _ = ring.Close() }()
+	for {
+		b, err := ring.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+}
+
+// verified reads a regclient blob to its end, where the digest is checked. The
+// check's error wraps io.EOF, so that io.Copy and errors.Is would both take it
+// for success: only the bare io.EOF, after all bytes, is one.
+type verified struct {
+	r    io.Reader
+	left int64
+}
+
+func (v *verified) Read(p []byte) (int, error) {
+	n, err := v.r.Read(p)
+	v.left -= int64(n)
+	if err == io.EOF && v.left != 0 {
+		return n, errs.ErrShortRead
+	}
+	return n, err
+}
+
+// Fetch returns a blob of n's repository, verified: a config, say. It fails with
+// Limit when d is larger than limit bytes.
+func (c *Client) Fetch(ctx context.Context, n artifact.Name, d artifact.Descriptor, limit int64) ([]byte, error) {
+	if d.Size > limit {
+		return nil, fault.New(fault.Limit, n.String(), "%s has %d bytes, the limit is %d", d.Digest, d.Size, limit)
+	}
+	if err := d.Digest.Validate(); err != nil || d.Size < 0 {
+		return nil, fault.New(fault.Invalid, n.String(), "%q, %d bytes is no content", d.Digest, d.Size)
+	}
+	w := &memory{b: make([]byte, 0, d.Size)}
+	if err := c.stream(ctx, n, &moving{desc: d, told: func(int64) {}}, w); err != nil {
+		return nil, toFault(ctx, n, err)
+	}
+	return w.b, nil
+}
+
+type memory struct{ b []byte }
+
+func (m *memory) Write(p []byte) (int, error) {
+	m.b = append(m.b, p...)
+	return len(p), nil
+}

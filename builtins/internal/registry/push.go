@@ -1,0 +1,205 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/regclient/regclient/types/errs"
+
+	"github.com/policyhost/policy/builtins/artifact"
+)
+
+// Source is where the blobs of a push come from. Open may be called several
+// times for one blob, also while an earlier reader is still open: an upload
+// that broke starts over with a reader of its own.
+type Source interface {
+	Open(ctx context.Context, d artifact.Descriptor) (io.ReadSeekCloser, error)
+}
+
+// Push uploads an image: the blobs its manifest names and the registry lacks,
+// from src, then the manifest d under n's tag (its digest, if n has no tag). If
+// the tag is there already and names the same manifest, nothing is uploaded and
+// unchanged is true. It fails with Denied, Unavailable, Invalid when the
+// registry finds a wrong digest, or src's own errors; a failed push leaves the
+// registry's tag as it was.
+func (c *Client) Push(ctx context.Context, n artifact.Name, manifest []byte, d artifact.Descriptor, src Source) (unchanged bool, err error) {
+	unchanged, err = c.push(ctx, n, manifest, d, func(ctx context.Context, b artifact.Descriptor) error {
+		return c.upload(ctx, "push", n, b, func(ctx context.Context) (io.ReadCloser, error) { return src.Open(ctx, b) })
+	})
+	return unchanged, toFault(ctx, n, err)
+}
+
+// push moves the blobs with put and then the manifest.
+func (c *Client) push(ctx context.Context, n artifact.Name, manifest []byte, d artifact.Descriptor, put func(context.Context, artifact.Descriptor) error) (bool, error) {
+	all, err := blobs(manifest)
+	if err != nil {
+		return false, err
+	}
+	switch there, err := c.there(ctx, n, d); {
+	case err != nil:
+		return false, err
+	case there:
+		return true, nil
+	}
+	err = each(ctx, all, func(ctx context.Context, b artifact.Descriptor) error { return put(ctx, b) })
+	if err != nil {
+		return false, err
+	}
+	return false, c.putManifest(ctx, n, manifest, d)
+}
+
+// there reports whether n names d already. A registry that does not say gets
+// the push, and whoever may write but not read is told by the push itself.
+func (c *Client) there(ctx context.Context, n artifact.Name, d artifact.Descriptor) (bool, error) {
+	n.Digest = ""
+	if n.Tag == "" {
+		n.Digest = d.Digest
+	}
+	r := c.remote(n.Registry).write
+	m, err := r.ManifestHead(opContext(ctx, call{repo: n.Repository, write: true}), refOf(n))
+	if err == nil {
+		return m.GetDescriptor().Digest == d.Digest, nil
+	}
+	a, ok := errors.AsType[*answer](err)
+	if ok && !transient(a) && a.status != http.StatusUnauthorized && a.token == "" || errors.Is(err, errs.ErrUnsupportedMediaType) {
+		return false, nil
+	}
+	return false, err
+}
+
+// upload puts one blob into n's repository, unless it is there or can be
+// mounted from another one. open gives its content, anew for each try.
+func (c *Client) upload(ctx context.Context, direction string, n artifact.Name, d artifact.Descriptor, open func(context.Context) (io.ReadCloser, error)) error {
+	t := c.transfer(direction, n, d)
+	done, err := c.uploadBlob(ctx, n, d, t, open)
+	if err != nil {
+		t.state("failed")
+		return err
+	}
+	c.known(n, d.Digest)
+	t.state(done)
+	return nil
+}
+
+func (c *Client) uploadBlob(ctx context.Context, n artifact.Name, d artifact.Descriptor, t *transfer, open func(context.Context) (io.ReadCloser, error)) (string, error) {
+	r := c.remote(n.Registry).write
+	octx := opContext(ctx, call{repo: n.Repository, write: true})
+	_, err := r.BlobHead(octx, repositoryOf(n), blobOf(d))
+	if err == nil {
+		return "exists", nil
+	}
+	if a, ok := errors.AsType[*answer](err); !ok || transient(a) || a.status == http.StatusUnauthorized {
+		return "", err
+	}
+	if from := c.elsewhere(n, d.Digest); from != "" {
+		source := n
+		source.Repository = from
+		if r.BlobMount(octx, repositoryOf(source), repositoryOf(n), blobOf(d)) == nil {
+			return "exists", nil
+		}
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+	}
+	t.state("start")
+	retry := c.retrier(n.Registry, c.o.Timeouts.Attempts)
+	for {
+		m := &moving{desc: d, open: open, told: t.moved}
+		mctx := opContext(ctx, call{repo: n.Repository, write: true, moving: m})
+		body := &fallback{ctx: ctx, m: m}
+		_, err := r.BlobPut(mctx, repositoryOf(n), blobOf(d), body)
+		body.close()
+		if err == nil {
+			return "done", nil
+		}
+		if !restartable(err) {
+			return "", err
+		}
+		if err := retry.wait(ctx, err); err != nil {
+			return "", err
+		}
+	}
+}
+
+// restartable reports whether an upload that failed with err may start over:
+// it broke in its body, or the session it ran in is gone. Requests around it
+// were tried often enough.
+func restartable(err error) bool {
+	if a, ok := errors.AsType[*answer](err); ok {
+		return a.upload && (transient(a) || a.status == http.StatusNotFound)
+	}
+	b, ok := errors.AsType[*broken](err)
+	return ok && b.upload && transient(b)
+}
+
+// fallback is what regclient gets in the place of the content. The transport
+// sends a blob in one request from a reader of its own; only where a registry
+// refuses that for its size or form does regclient rewind this one and send
+// chunks.
+type fallback struct {
+	ctx context.Context
+	m   *moving
+	r   io.ReadCloser
+}
+
+var errOneRequest = errors.New("the content is sent in one request")
+
+// Seek allows regclient's second way.
+func (f *fallback) Seek(int64, int) (int64, error) {
+	if a, ok := errors.AsType[*answer](f.m.failed); ok {
+		switch a.status {
+		case http.StatusMethodNotAllowed, http.StatusLengthRequired, http.StatusRequestEntityTooLarge, http.StatusNotImplemented:
+			return 0, nil
+		}
+	}
+	return 0, errOneRequest
+}
+
+func (f *fallback) Read(p []byte) (int, error) {
+	if f.r == nil {
+		r, err := f.m.open(f.ctx)
+		if err != nil {
+			return 0, err
+		}
+		f.r = r
+	}
+	return f.r.Read(p)
+}
+
+func (f *fallback) close() {
+	if f.r != nil {
+		_ = f.r.Close()
+	}
+}
+
+// maxParallel is how many blobs of one image move at once.
+const maxParallel = 4
+
+// each runs fn for all blobs, several at once; the first error ends the others
+// and is returned.
+func each(ctx context.Context, all []artifact.Descriptor, fn func(context.Context, artifact.Descriptor) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, maxParallel)
+	for _, d := range all {
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if err := fn(ctx, d); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}

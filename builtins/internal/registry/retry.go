@@ -1,0 +1,144 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// maxBackoff is the longest pause of our own choosing.
+const maxBackoff = 5 * time.Second
+
+// retrier paces the tries of one thing.
+type retrier struct {
+	c      *Client
+	host   string
+	left   int           // tries
+	budget time.Duration // of waits the registry may still ask for
+	pause  time.Duration
+	try    int
+}
+
+func (c *Client) retrier(host string, attempts int) *retrier {
+	t := c.o.Timeouts
+	return &retrier{c: c, host: host, left: attempts, budget: t.RetryAfter, pause: t.Backoff}
+}
+
+// wait pauses before the next try. It returns the error to give up with: err
+// itself, when no try is left, or the context's.
+func (r *retrier) wait(ctx context.Context, err error) error {
+	r.left--
+	r.try++
+	if r.left <= 0 {
+		return err
+	}
+	delay := r.pause + rand.N(r.pause/4+1)
+	r.pause = min(2*r.pause, maxBackoff)
+	if a, ok := errors.AsType[*answer](err); ok && a.asked > 0 {
+		if r.budget <= 0 {
+			return err
+		}
+		delay = min(max(a.asked, delay), r.budget)
+		r.budget -= delay
+	}
+	r.c.o.Retry(Retry{Host: r.host, Reason: err.Error(), Delay: delay, Try: r.try})
+	return sleep(ctx, delay)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// transient reports whether trying again may help: a busy or restarting
+// server, a connection that broke. A host that cannot be reached at all, is
+// not trusted, or has kept us waiting for as long as we are willing to is not
+// asked again.
+func transient(err error) bool {
+	if a, ok := errors.AsType[*answer](err); ok {
+		switch a.status {
+		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+			http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
+		return false
+	}
+	b, ok := errors.AsType[*broken](err)
+	if !ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if op, ok := errors.AsType[*net.OpError](b.err); ok && op.Op == "dial" {
+		return false
+	}
+	return !permanent(b.err)
+}
+
+// permanent reports whether err says no by its type.
+func permanent(err error) bool {
+	if _, ok := errors.AsType[*stalled](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*refusal](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return true
+	}
+	return isCertificate(err) || isPlain(err)
+}
+
+// isCertificate reports whether err is about whom TLS trusts.
+func isCertificate(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[tls.AlertError](err)
+	return ok
+}
+
+// isPlain reports whether a server answered a TLS handshake with something else.
+func isPlain(err error) bool {
+	_, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok || errors.Is(err, http.ErrSchemeMismatch)
+}
+
+// retryAfter reads a Retry-After header, in seconds or as a date; 0 if there is none.
+func retryAfter(s string, now time.Time) time.Duration {
+	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(s); err == nil && at.After(now) {
+		return at.Sub(now)
+	}
+	return 0
+}
