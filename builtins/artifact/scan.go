@@ -100,7 +100,8 @@ type scan struct {
 	limits Limits
 	source *source
 	zr     *gzip.Reader
-	out    int64 // bytes inflated
+	out    int64 // bytes inflated; this and source belong to ahead until it is closed
+	ahead  *ahead
 	sizes  int64 // bytes the entries claim
 	names  nameSet
 	sum    Summary
@@ -115,7 +116,9 @@ func (s *scan) run(visit func(Header, io.Reader) error) error {
 	}
 	defer s.zr.Close()
 	s.zr.Multistream(false)
-	tr := tar.NewReader(s)
+	s.ahead = readAhead(readerFunc(s.inflate))
+	defer s.ahead.Close() // before zr and r are anybody else's
+	tr := tar.NewReader(s.ahead)
 	for {
 		h, err := tr.Next()
 		if err == io.EOF {
@@ -131,8 +134,12 @@ func (s *scan) run(visit func(Header, io.Reader) error) error {
 	return s.tail(br)
 }
 
-// Read gives the tar its bytes, as long as they stay within the limits.
-func (s *scan) Read(p []byte) (int, error) {
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// inflate reads on in the tar as long as it stays within the limits.
+func (s *scan) inflate(p []byte) (int, error) {
 	n, err := s.zr.Read(p)
 	s.out += int64(n)
 	if s.out > s.limits.Total {
@@ -218,7 +225,7 @@ var entryTypes = map[byte]string{
 // tail makes sure that nothing follows the tar but zeros, and nothing the gzip.
 func (s *scan) tail(br *bufio.Reader) error {
 	for {
-		n, err := s.Read(s.buf)
+		n, err := s.ahead.Read(s.buf)
 		for _, b := range s.buf[:n] {
 			if b != 0 {
 				return fault.New(fault.Invalid, "", "there is something behind the end of the tar")
@@ -231,6 +238,7 @@ func (s *scan) tail(br *bufio.Reader) error {
 			return s.broken(err)
 		}
 	}
+	s.ahead.Close()
 	if _, err := br.ReadByte(); err == nil {
 		return fault.New(fault.Invalid, "", "there is something behind the end of the gzip")
 	} else if err != io.EOF {
@@ -241,6 +249,9 @@ func (s *scan) tail(br *bufio.Reader) error {
 
 // broken says whose fault an error of gzip or tar is.
 func (s *scan) broken(err error) error {
+	if s.ahead != nil {
+		s.ahead.Close()
+	}
 	if s.source.err != nil {
 		return s.source.err
 	}

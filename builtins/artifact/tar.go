@@ -53,6 +53,7 @@ func Pack(w io.Writer, files []File, o PackOptions) error {
 	if err != nil {
 		return err
 	}
+	zw.ModTime = time.Unix(0, 0) // the library would write a date in 2042 for none
 	tw := tar.NewWriter(zw)
 	buf := make([]byte, 128<<10)
 	for _, e := range entries {
