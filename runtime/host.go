@@ -72,6 +72,9 @@ func (h *Host) predeclared(m Module) starlark.StringDict {
 		"math":   starmath.Module,
 		"time":   startime.Module,
 	}
+	if m.Root == stdRoot {
+		env["failure"] = starlark.NewBuiltin("failure", catch)
+	}
 	if h.Predeclared == nil {
 		return env
 	}
