@@ -19,6 +19,9 @@ import (
 // EmbeddedHost is the registry that needs no server: it lives in the store root.
 const EmbeddedHost = "registry.localhost"
 
+// storeFolder is the local store below the store root, as opcr policy names it.
+const storeFolder = "policies-root"
+
 // Env is the one gate through which a verb touches the world. It is immutable;
 // the With methods return narrowed or redirected copies.
 type Env struct {
@@ -85,6 +88,7 @@ type Options struct {
 	Events   Events
 	Log      *slog.Logger
 	Now      func() time.Time // nil: time.Now
+	Secrets  *Secrets         // nil: new
 }
 
 // NewEnv wires an Env to the store, the registries and the credentials that the
@@ -108,7 +112,10 @@ func NewEnv(o Options) *Env {
 	if o.Settings.Limits == (artifact.Limits{}) {
 		o.Settings.Limits = artifact.DefaultLimits
 	}
-	secrets := new(Secrets)
+	if o.Secrets == nil {
+		o.Secrets = new(Secrets)
+	}
+	secrets := o.Secrets
 	keys := creds.New(creds.Options{
 		Root:   o.Settings.Root,
 		Getenv: func(name string) string { v, _ := o.Lookup(name); return v },
@@ -118,7 +125,7 @@ func NewEnv(o Options) *Env {
 	client := registry.New(registry.Options{
 		Host:        o.Settings.host,
 		Credentials: credentials(keys, secrets),
-		Embedded:    map[string]http.Handler{EmbeddedHost: EmbeddedRegistry(o.Settings, embedded.Options{Log: o.Log})},
+		Embedded:    map[string]http.Handler{EmbeddedHost: o.Settings.embeddedRegistry(o.Events, embedded.Options{Log: o.Log})},
 		Progress:    func(t registry.Transfer) { o.Events.send(transferred(t)) },
 		Retry: func(r registry.Retry) {
 			o.Events.send(Event{State: Retrying, Subject: r.Host, Message: r.Reason, Delay: r.Delay})
@@ -128,7 +135,7 @@ func NewEnv(o Options) *Env {
 	})
 	bundles := new(bundleCache)
 	return &Env{
-		Store:    o.Settings.store("policies-root", o.Events),
+		Store:    o.Settings.store(storeFolder, o.Events),
 		Remote:   client,
 		Files:    o.Files,
 		Keys:     keys,

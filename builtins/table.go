@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -34,14 +35,16 @@ type Verb struct {
 // Func is a verb's function without its types: the doors make its arguments,
 // fill them and call it.
 type Func struct {
-	New  func() any // a pointer to zero arguments
-	Call func(ctx context.Context, env *Env, args any) (any, error)
+	New    func() any // a pointer to zero arguments
+	Call   func(ctx context.Context, env *Env, args any) (any, error)
+	Result reflect.Type
 }
 
 func does[Args, Result any](fn func(context.Context, *Env, *Args) (Result, error)) Func {
 	return Func{
-		New:  func() any { return new(Args) },
-		Call: func(ctx context.Context, env *Env, args any) (any, error) { return fn(ctx, env, args.(*Args)) },
+		New:    func() any { return new(Args) },
+		Call:   func(ctx context.Context, env *Env, args any) (any, error) { return fn(ctx, env, args.(*Args)) },
+		Result: reflect.TypeFor[Result](),
 	}
 }
 

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/policyhost/policy/builtins"
+	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/cmd/internal/render"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// grammar is the command line: the global flags, and the commands that are no
+// verbs. The verbs come from builtins.Table.
+type grammar struct {
+	config.Flags
+
+	Run     runCommand     `cmd:"" group:"Pipelines" help:"Run a function of a pipeline written in Starlark."`
+	Doc     docCommand     `cmd:"" group:"Pipelines" help:"Print the reference of the verbs, or of one."`
+	Store   storeCommand   `cmd:"" group:"Housekeeping" help:"Check, repair, prune or locate the local store."`
+	Serve   serveCommand   `cmd:"" group:"Housekeeping" help:"Serve the embedded registry over HTTP."`
+	Version versionCommand `cmd:"" group:"Housekeeping" help:"Print the version."`
+}
+
+// command is what a parsed command line asks for.
+type command interface {
+	run(ctx context.Context, a *app, flags *config.Flags) error
+}
+
+// chosen is a command with everything it needs to run.
+type chosen struct {
+	app     *app
+	flags   *config.Flags
+	command command
+}
+
+func (c *chosen) run(ctx context.Context) error {
+	ctx, cancel := withTimeout(ctx, c.flags)
+	defer cancel()
+	err := c.command.run(ctx, c.app, c.flags)
+	if err != nil && ctx.Err() != nil {
+		if f := fault.Of(err).Kind; f == fault.Canceled || f == fault.Limit || f == fault.Unavailable {
+			return context.Cause(ctx)
+		}
+	}
+	return err
+}
+
+// withTimeout ends ctx after the time that the user gave the whole command.
+func withTimeout(ctx context.Context, flags *config.Flags) (context.Context, context.CancelFunc) {
+	if flags.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, flags.Timeout,
+		fault.New(fault.Limit, "", "it took longer than %s", flags.Timeout).WithHint("raise --timeout"))
+}
+
+// errHelped ends parsing after help was printed.
+var errHelped = errors.New("help was printed")
+
+// parse reads the command line. It gives nil when the answer was help.
+func (a *app) parse() (_ *chosen, err error) {
+	args := a.args
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	g := new(grammar)
+	options := append(a.kongOptions(),
+		kong.Name("policy"),
+		kong.Description("Pipelines for authorization policies: build, judge, test and ship them."),
+		kong.ExplicitGroups(groups()),
+		kong.PostBuild(dropScriptOnly))
+	for _, v := range builtins.Table() {
+		if !v.Script {
+			options = append(options, directCommand(v))
+		}
+	}
+	parser, err := kong.New(g, options...)
+	if err != nil {
+		return nil, fmt.Errorf("the command line's grammar: %w", err)
+	}
+	defer func() {
+		if p := recover(); p == errHelped { //nolint:errorlint // identity of the panic value
+			err = nil
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	a.presetFormat(args)
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		return nil, usage(err)
+	}
+	for _, step := range ctx.Path {
+		if step.Command != nil {
+			a.before = len(args) - len(step.Remainder()) - 1
+		}
+	}
+	return &chosen{app: a, flags: &g.Flags, command: ctx.Selected().Target.Addr().Interface().(command)}, nil
+}
+
+// kongOptions are what every grammar of ours shares: help on standard output,
+// and no way for the parser to end the process.
+func (a *app) kongOptions() []kong.Option {
+	return []kong.Option{
+		kong.Writers(a.printer.Out, a.printer.Err),
+		kong.Exit(func(int) { panic(errHelped) }),
+		kong.Help(a.help),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+	}
+}
+
+// groups are the headings of the help, in their order.
+func groups() []kong.Group {
+	var all []kong.Group
+	for _, title := range []string{"Pipelines", builtins.GroupImages, builtins.GroupRegistries, builtins.GroupPolicies, "Housekeeping", "Global flags"} {
+		all = append(all, kong.Group{Key: title, Title: title + ":"})
+	}
+	return all
+}
+
+// dropScriptOnly takes the arguments marked cli:"-" out of the command line.
+func dropScriptOnly(k *kong.Kong) error {
+	for _, node := range k.Model.Leaves(false) {
+		kept := node.Flags[:0]
+		for _, f := range node.Flags {
+			if f.Tag.Get("cli") != "-" {
+				kept = append(kept, f)
+			}
+		}
+		node.Flags = kept
+	}
+	return nil
+}
+
+// usage turns the parser's error into a fault. A value's own fault keeps its
+// kind and hint.
+func usage(err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return fault.In(f.Op, f.Subject, err)
+	}
+	message, suggestion, _ := strings.Cut(err.Error(), ", did you mean ")
+	f := fault.New(fault.Usage, "", "%s", message)
+	if suggestion != "" {
+		return f.WithHint("did you mean %s", suggestion)
+	}
+	verb := ""
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
+		verb = parse.Context.Selected().Path() + " "
+	}
+	return f.WithHint("see what it takes: policy %s--help", verb)
+}
+
+// presetFormat makes errors of the command line itself come in the format that
+// it asks for.
+func (a *app) presetFormat(args []string) {
+	for i, arg := range args {
+		if value, ok := strings.CutPrefix(arg, "--output="); ok {
+			a.printer.Format = render.Format(value)
+		} else if arg == "--output" && i+1 < len(args) {
+			a.printer.Format = render.Format(args[i+1])
+		}
+	}
+}
+
+// output is the flag of every command that answers.
+type output struct {
+	Output render.Format `default:"text" enum:"text,table,json,yaml" help:"Format of the answer: text, table, json or yaml."`
+}
+
+func isEmpty(v any) bool {
+	r := reflect.ValueOf(v)
+	switch r.Kind() {
+	case reflect.Slice, reflect.Map:
+		return r.Len() == 0
+	case reflect.Pointer, reflect.Interface:
+		return r.IsNil()
+	}
+	return false
+}

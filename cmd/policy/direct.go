@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/policyhost/policy/builtins"
+	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// direct is a verb as a subcommand: its arguments, and how to answer.
+type direct struct {
+	output
+	Args any `embed:""`
+
+	verb builtins.Verb
+}
+
+func directCommand(v builtins.Verb) kong.Option {
+	var tags []string
+	for _, alias := range v.Aliases {
+		tags = append(tags, `aliases:"`+alias+`"`)
+	}
+	summary, _, _ := strings.Cut(v.Doc, "\n")
+	return kong.DynamicCommand(v.Name, summary, v.Group, &direct{Args: v.Func.New(), verb: v}, tags...)
+}
+
+// Help is what --help prints below the summary.
+func (d *direct) Help() string {
+	_, detail, _ := strings.Cut(d.verb.Doc, "\n")
+	return strings.TrimSpace(detail + "\n\nExample:\n\n    " + d.verb.Example)
+}
+
+func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
+	a.printer.Format = d.Output
+	s, err := a.open(flags)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	result, err := d.verb.Call(ctx, s.env, d.Args)
+	for err != nil {
+		answered, askErr := a.ask(ctx, err, d.Args)
+		if askErr != nil || !answered {
+			err = errors.Join(err, askErr)
+			break
+		}
+		result, err = d.verb.Call(ctx, s.env, d.Args)
+	}
+	s.stop()
+	if saved, ok := result.(*builtins.Saved); ok && saved != nil && saved.Path == "-" {
+		return err // the content went to standard output
+	}
+	return a.answer(unwrap(result, d.Args), err)
+}
+
+// ask puts a verb's question to the person at the terminal and hands the answer
+// to the arguments. It reports whether there was one.
+func (a *app) ask(ctx context.Context, err error, args any) (bool, error) {
+	f := fault.Of(err)
+	answerer, ok := args.(interface{ Answer(string) })
+	if f.Ask == nil || !ok {
+		return false, nil
+	}
+	answer, err := a.tty.ask(ctx, f.Ask)
+	if errors.Is(err, errNoTerminal) {
+		return false, nil
+	}
+	if err == nil {
+		answerer.Answer(answer)
+	}
+	return err == nil, err
+}
+
+// unwrap gives one answer for one subject: a verb that takes a list and got one
+// element answers with that element alone.
+func unwrap(result, args any) any {
+	r := reflect.ValueOf(result)
+	if r.Kind() != reflect.Slice || r.Len() != 1 {
+		return result
+	}
+	fields := reflect.TypeOf(args).Elem()
+	for i := range fields.NumField() {
+		if _, positional := fields.Field(i).Tag.Lookup("arg"); positional {
+			if f := reflect.ValueOf(args).Elem().Field(i); f.Kind() == reflect.Slice && f.Len() == 1 {
+				return r.Index(0).Interface()
+			}
+			break
+		}
+	}
+	return result
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// repository is the root of the source tree, seen from this package.
+const repository = "../.."
+
+// TestExamples runs every pipeline of examples/ that has a main, from an empty
+// store and without a network.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(repository, "examples", "*", "*.star"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(text, []byte(`"""`)) {
+			t.Errorf("%s does not start with what it shows", file)
+		}
+		if !bytes.Contains(text, []byte("\ndef main(")) {
+			continue // loaded by others
+		}
+		name, err := filepath.Rel(repository, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(filepath.ToSlash(name), func(t *testing.T) {
+			t.Parallel()
+			env := cleanEnv(t)
+			first := shell(t, env, "policy run "+name)
+			again := shell(t, env, "policy run "+name)
+			if first != again {
+				t.Errorf("a second run answers differently:\n%s\n%s", first, again)
+			}
+		})
+	}
+}
+
+// TestQuickstart holds the first promise of the README: the image's token is the
+// last line, and a second run uploads nothing.
+func TestQuickstart(t *testing.T) {
+	t.Parallel()
+	env := cleanEnv(t)
+	const command = "policy run examples/quickstart/release.star"
+	token := regexp.MustCompile(`(?m)^registry\.localhost/acme/authz:\S+@sha256:[0-9a-f]{64}\n\z`)
+	if out := shell(t, env, command); !token.MatchString(out) {
+		t.Errorf("the last line is no image: %q", out)
+	}
+	if out := shell(t, env, command+" 2>&1"); !strings.Contains(out, "nothing to upload") {
+		t.Errorf("the second run does not say that nothing was uploaded: %q", out)
+	}
+}
+
+// TestOneLiners types the transcript of examples/one-liners.md.
+func TestOneLiners(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(repository, "examples", "one-liners.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := cleanEnv(t)
+	steps := 0
+	for block := range strings.SplitSeq(string(text), "```console\n") {
+		block, _, fenced := strings.Cut(block, "\n```")
+		if !fenced || !strings.HasPrefix(block, "$ ") {
+			continue
+		}
+		for _, step := range strings.Split("\n"+block, "\n$ ")[1:] {
+			command, want, _ := strings.Cut(step, "\n")
+			got := shell(t, env, command)
+			steps++
+			if want != "" && !matches(want, got) {
+				t.Errorf("$ %s\nprinted:\n%s\nwant:\n%s", command, got, want)
+			}
+		}
+	}
+	if steps < 10 {
+		t.Errorf("the transcript has only %d commands: is it read right?", steps)
+	}
+}
+
+// matches compares line by line; … stands for anything, on a line of its own for
+// any lines.
+func matches(want, got string) bool {
+	pattern := regexp.QuoteMeta(strings.TrimSuffix(want, "\n"))
+	pattern = strings.ReplaceAll(pattern, "\n…", `(?s:.*)`)
+	pattern = strings.ReplaceAll(pattern, "…", ".*")
+	return regexp.MustCompile(`\A` + pattern + `\n?\z`).MatchString(got)
+}
+
+// cleanEnv is an environment with an empty store and home.
+func cleanEnv(t *testing.T) []string {
+	t.Helper()
+	home := t.TempDir()
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "POLICY_FILE_STORE_ROOT=" + filepath.Join(home, ".policy"), "NO_COLOR=1", "TZ=UTC"}
+}
+
+// shell types one line in the root of the repository and gives what it printed
+// on standard output. The line must succeed.
+func shell(t *testing.T, env []string, line string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
+	cmd.Dir, cmd.Env = repository, env
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Errorf("$ %s\n%v\n%s%s", line, err, stdout.String(), stderr.String())
+	}
+	return stdout.String()
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// help prints the help of what the command line names: the list of commands at
+// the top, everything about one below it.
+func (a *app) help(options kong.HelpOptions, ctx *kong.Context) error {
+	if ctx.Selected() != nil {
+		return kong.DefaultHelpPrinter(options, ctx)
+	}
+	return overview(ctx.Stdout, ctx.Model)
+}
+
+// overview lists commands only, by group, so that it fits a terminal.
+func overview(w io.Writer, app *kong.Application) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage: %s COMMAND [FLAGS]\n\n", app.Name)
+	if app.Help != "" {
+		fmt.Fprintf(&b, "%s\n", app.Help)
+	}
+	width := 0
+	for _, c := range app.Children {
+		width = max(width, len(titleOf(c)))
+	}
+	seen := map[string]bool{}
+	for _, c := range app.Children {
+		if c.Group == nil || seen[c.Group.Key] {
+			continue
+		}
+		seen[c.Group.Key] = true
+		fmt.Fprintf(&b, "\n%s\n", c.Group.Title)
+		for _, other := range app.Children {
+			if other.Group != nil && other.Group.Key == c.Group.Key && !other.Hidden {
+				fmt.Fprintf(&b, "  %-*s  %s\n", width, titleOf(other), other.Help)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\n%s COMMAND --help says what one takes.\n", app.Name)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// titleOf is a command's name with its aliases.
+func titleOf(c *kong.Node) string {
+	return strings.Join(append([]string{c.Name}, c.Aliases...), ", ")
+}

@@ -1,0 +1,64 @@
+// Command policy builds, judges, tests and ships authorization policies, from the
+// command line or from a pipeline written in Starlark.
+//
+// This package alone knows both worlds: it offers each verb of package builtins
+// as a subcommand and as a function of scripts, made from the same declaration.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// main is the only place that ends the process. The exit code is the fault's,
+// see spec/errors.md.
+func main() { os.Exit(run()) }
+
+func run() (code int) {
+	ctx, stop := signalContext()
+	defer stop()
+	a := newApp(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
+	defer a.recover(&code)
+	// What does not end by itself within a second of a signal is ended: every
+	// write is durable or invisible, so nothing is half done.
+	context.AfterFunc(ctx, func() {
+		time.AfterFunc(900*time.Millisecond, func() { os.Exit(a.finish(context.Cause(ctx))) })
+	})
+	return a.finish(a.main(ctx))
+}
+
+// errSignal is the cause of a context that a signal ended.
+type errSignal struct{ os.Signal }
+
+func (e errSignal) Error() string { return "interrupted" }
+
+// signalContext is cancelled by the first SIGINT or SIGTERM.
+func signalContext() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		cancel(fault.New(fault.Canceled, "", "%w", errSignal{s}))
+		<-signals
+		os.Exit(exitCode(fault.New(fault.Canceled, "", "%w", errSignal{s})))
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// exitCode is the fault's; SIGTERM has its own.
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if s, ok := errors.AsType[errSignal](err); ok && s.Signal == syscall.SIGTERM {
+		return 143
+	}
+	return fault.Of(err).Kind.ExitCode()
+}

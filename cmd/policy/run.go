@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/policyhost/policy/builtins"
+	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/runtime"
+	"github.com/policyhost/policy/runtime/fault"
+	"github.com/policyhost/policy/stdlib"
+)
+
+// runCommand stops reading flags at FILE: what follows belongs to the pipeline's
+// functions first.
+type runCommand struct {
+	runFlags
+	Args []string `arg:"" optional:"" passthrough:"" name:"file" help:"Pipeline to run, or - for standard input; then one of its functions and that function's arguments."`
+}
+
+// runFlags may stand before FILE, and after it as long as the function has no
+// flag of that name.
+type runFlags struct {
+	output
+	Expr     []string `short:"e" placeholder:"LINE" help:"Run a line of Starlark instead of a file; several make the body of a function."`
+	MaxSteps uint64   `placeholder:"N" help:"Steps that the pipeline may take."`
+	MaxHeap  int64    `placeholder:"MIB" help:"Memory that the pipeline may use."`
+}
+
+func (*runCommand) Help() string {
+	return `Every public function of FILE is a command: parameters without a default are
+its arguments, the others its flags. Without a function's name, main runs.
+
+    policy run FILE --help             lists the functions
+    policy run FILE FUNCTION --help    shows what one takes
+
+Example:
+
+    policy run examples/quickstart/release.star main --version 1.2.0`
+}
+
+func (c *runCommand) run(ctx context.Context, a *app, flags *config.Flags) error {
+	source, words, err := c.source(a)
+	if err != nil {
+		return err
+	}
+	a.printer.Format = c.Output
+	p := &pipeline{app: a, source: source}
+	if err := p.load(ctx); err != nil {
+		return err
+	}
+	call, err := p.parseCall(words, len(c.Args))
+	if err != nil || call == nil {
+		return err
+	}
+	a.printer.Format = call.host.Output
+	ctx, cancel := withTimeout(ctx, &call.host.Flags)
+	defer cancel()
+	return p.call(ctx, call)
+}
+
+// source reads what to run and gives the words that follow it.
+func (c *runCommand) source(a *app) (runtime.Source, []string, error) {
+	if len(c.Expr) > 0 {
+		return runtime.Source{Name: "-e", Text: []byte(strings.Join(c.Expr, "\n")), Body: true}, c.Args, nil
+	}
+	if len(c.Args) == 0 {
+		return runtime.Source{}, nil, fault.New(fault.Usage, "", "no pipeline to run").
+			WithHint("policy run FILE, policy run -e 'LINE', or policy run - for standard input")
+	}
+	file, rest := c.Args[0], c.Args[1:]
+	switch {
+	case file == "--help" || file == "-h":
+		return runtime.Source{}, nil, fault.New(fault.Usage, "", "no pipeline to run").WithHint("policy run --help")
+	case file == "-":
+		text, err := io.ReadAll(io.LimitReader(a.in, maxSource+1))
+		if err != nil {
+			return runtime.Source{}, nil, fault.New(fault.Unavailable, "standard input", "%w", err)
+		}
+		return runtime.Source{Name: "-", Text: text}, rest, tooLarge("standard input", text)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return runtime.Source{}, nil, unreadable(file, err)
+	}
+	return runtime.Source{Name: file, Text: text}, rest, tooLarge(file, text)
+}
+
+// maxSource bounds a pipeline's text: 16 MiB.
+const maxSource = 16 << 20
+
+func tooLarge(name string, text []byte) error {
+	if len(text) > maxSource {
+		return fault.New(fault.Limit, name, "larger than %d MiB", maxSource>>20)
+	}
+	return nil
+}
+
+func unreadable(file string, err error) error {
+	cause := err
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		cause = p.Err
+	}
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		f := fault.New(fault.NotFound, file, "no such file")
+		if near, globErr := filepath.Glob(filepath.Join(filepath.Dir(file), "*.star")); globErr == nil {
+			if n := fault.Nearest(file, near); n != "" {
+				return f.WithHint("did you mean %s?", n)
+			}
+		}
+		return f
+	case errors.Is(err, os.ErrPermission):
+		return fault.New(fault.Denied, file, "%w", cause)
+	}
+	return fault.New(fault.Usage, file, "%w", cause).WithHint("name a .star file")
+}
+
+// pipeline is a loaded file and what its verbs work with.
+type pipeline struct {
+	*app
+	source  runtime.Source
+	host    *runtime.Host
+	program *runtime.Program
+	env     *builtins.Env // set before the first call; loading has no effect
+}
+
+// load reads the file and checks it, without any effect.
+func (p *pipeline) load(ctx context.Context) error {
+	root, err := projectRoot(p.source)
+	if err != nil {
+		return err
+	}
+	verbs := p.verbs()
+	p.host = &runtime.Host{
+		Predeclared: func(runtime.Module) []runtime.Builtin { return verbs },
+		Std:         stdlib.FS,
+		Root:        root,
+		Print:       func(_ runtime.Position, text string) { p.printer.Print(text) },
+		Limits:      runtime.Limits{Exceeded: func(f *fault.Error) { os.Exit(p.finish(f)) }},
+	}
+	p.program, err = p.host.Load(ctx, p.source)
+	return err
+}
+
+// verbs offers the table to scripts.
+func (p *pipeline) verbs() []runtime.Builtin {
+	var all []runtime.Builtin
+	for _, v := range builtins.Table() {
+		all = append(all, runtime.Builtin{
+			Name:    v.Name,
+			Aliases: v.Aliases,
+			Doc:     v.Doc,
+			Pure:    v.Effect == builtins.Pure,
+			Args:    v.Func.New,
+			Call: func(ctx context.Context, c runtime.Call) (any, error) {
+				return v.Call(ctx, p.env, c.Args)
+			},
+		})
+	}
+	return all
+}
+
+// call runs one function of the pipeline and renders what it returns. Its verbs
+// see the project folder only.
+func (p *pipeline) call(ctx context.Context, c *call) error {
+	s, err := p.open(&c.host.Flags)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	p.env = s.env.WithFiles(builtins.Under{Dir: p.host.Root})
+	p.host.Now = p.env.Now()
+	p.host.Limits.Steps = c.host.MaxSteps
+	p.host.Limits.Heap = uint64(c.host.MaxHeap) << 20
+	result, err := p.program.Call(ctx, c.function, c.named, c.rest)
+	s.stop()
+	return p.answer(result, err)
+}
+
+// projectRoot is the nearest folder with a policy.toml, else the pipeline's own;
+// the working folder for what is no file.
+func projectRoot(source runtime.Source) (string, error) {
+	dir := "."
+	if source.Name != "-" && source.Name != "-e" {
+		dir = filepath.Dir(source.Name)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fault.New(fault.NotFound, dir, "%w", err)
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, "policy.toml")); err == nil {
+			return at, nil
+		}
+		if at == filepath.Dir(at) {
+			return dir, nil
+		}
+	}
+}
