@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -168,13 +169,21 @@ func valueMappers(typ reflect.Type) []kong.Option {
 	for i := range typ.NumField() {
 		f := typ.Field(i)
 		switch {
-		case isValueSetter(f.Type) && !implements[encoding.TextUnmarshaler](f.Type):
-			options = append(options, kong.TypeMapper(f.Type, scriptOnly))
 		case isEmbedded(f):
 			options = append(options, valueMappers(f.Type)...)
+		case !hasText(f.Type):
+			options = append(options, kong.TypeMapper(f.Type, scriptOnly))
 		}
 	}
 	return options
+}
+
+// hasText reports whether kong can read a field of the type from text.
+func hasText(typ reflect.Type) bool {
+	if implements[encoding.TextUnmarshaler](typ) || typ == reflect.TypeFor[time.Time]() {
+		return true
+	}
+	return !isValueSetter(typ) && typ.Kind() != reflect.Struct && typ.Kind() != reflect.Interface
 }
 
 // indexOf finds the field of structure that target is: kong's model has the

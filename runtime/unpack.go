@@ -66,6 +66,9 @@ func newSetter(typ reflect.Type, parse func(text string, dst reflect.Value) erro
 	case reflect.Map:
 		return setMap(typ, parse)
 	}
+	if !hasText(typ) {
+		return orSame(func(_ reflect.Value, v starlark.Value) error { return mismatch(v) }), typ.Name()
+	}
 	return orSame(func(dst reflect.Value, v starlark.Value) error {
 		text, ok := textOf(v)
 		if !ok {
