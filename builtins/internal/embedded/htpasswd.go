@@ -32,7 +32,9 @@ func Htpasswd(file string) (func(http.Handler) http.Handler, error) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := g.check(r); err != nil {
 				w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
-				w.Header().Set("WWW-Authenticate", `Basic realm="policy", charset="UTF-8"`)
+				if asProblem(err).status == http.StatusUnauthorized {
+					w.Header().Set("WWW-Authenticate", `Basic realm="policy", charset="UTF-8"`)
+				}
 				fail(w, r, err)
 				return
 			}
