@@ -27,7 +27,7 @@ const maxAnswer = 1 << 20
 // an end in time and in size, and with a reason that may be shown.
 type run struct {
 	k       *Keyring
-	ctx     context.Context //nolint:containedctx // the library's interface has no room for it
+	ctx     context.Context // here because the library's interface has no room for it
 	h       helper
 	secrets []string
 

@@ -55,7 +55,7 @@ func TestRegclient(t *testing.T) {
 	}
 
 	content := make([]byte, 3<<20)
-	rand.NewChaCha8([32]byte{1}).Read(content)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(content)
 	for name, host := range map[string]config.Host{
 		"whole":  {Name: host, TLS: config.TLSDisabled, User: "joe", Pass: "secret"},
 		"chunks": {Name: host, TLS: config.TLSDisabled, User: "joe", Pass: "secret", BlobMax: 1, BlobChunk: 1 << 20},

@@ -77,6 +77,9 @@ type handler struct {
 	o       Options
 	uploads *uploads
 	actions map[resource]map[string]action
+
+	// A browser on the machine reaches a registry on loopback, whatever page it shows.
+	sameSite http.CrossOriginProtection
 }
 
 // action answers one method of one resource. Its error becomes the answer, so it
@@ -119,6 +122,9 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request) error {
 			return &problem{http.StatusMethodNotAllowed, "UNSUPPORTED", "this registry is read only"}
 		}
 		return &problem{http.StatusMethodNotAllowed, "UNSUPPORTED", "method not supported here"}
+	}
+	if err := h.sameSite.Check(r); err != nil {
+		return &problem{http.StatusForbidden, "DENIED", "a page of another site may not change this registry"}
 	}
 	if at.repository != "" && !h.validName(at.repository) {
 		return &problem{http.StatusBadRequest, "NAME_INVALID", "not the name of a repository"}

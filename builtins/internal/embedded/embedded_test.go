@@ -391,6 +391,16 @@ func TestPathsAndMethods(t *testing.T) {
 	}
 }
 
+// A page in a browser cannot push to a registry on loopback behind the user's back.
+func TestOtherSite(t *testing.T) {
+	t.Parallel()
+	g := newRegistry(t, embedded.Options{})
+	g.want(g.do("POST", "/v2/a/blobs/uploads/", "", "Origin", "https://evil.example"), 403, "DENIED")
+	g.want(g.do("POST", "/v2/a/blobs/uploads/?digest="+digestOf("x"), "x", "Sec-Fetch-Site", "cross-site"), 403, "DENIED")
+	g.want(g.do("GET", "/v2/_catalog", "", "Origin", "https://evil.example"), 200, "")
+	g.want(g.do("POST", "/v2/a/blobs/uploads/", "", "Sec-Fetch-Site", "same-origin"), 202, "")
+}
+
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	g := newRegistry(t, embedded.Options{})
