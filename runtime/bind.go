@@ -103,7 +103,10 @@ func (f *field) checkEnum(v reflect.Value) error {
 		}
 		return f.checkEnum(v.Elem())
 	}
-	got := fmt.Sprint(v.Interface())
+	got := v.String() // the text of a string type
+	if v.Kind() != reflect.String {
+		got = fmt.Sprint(v.Interface())
+	}
 	if slices.Contains(f.enum, got) {
 		return nil
 	}

@@ -63,6 +63,9 @@ func newRun(h *Host, l *loader, loading bool) *run {
 // do runs body on a goroutine of its own and returns its fault. A script that
 // has to stop and does not is given up: do returns all the same.
 func (r *run) do(ctx context.Context, body func() error) error {
+	if ctx.Err() != nil {
+		return ended(ctx)
+	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	defer r.cancel()
 	defer context.AfterFunc(ctx, func() { r.stop(ended(ctx), grace) })()
