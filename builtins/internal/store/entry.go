@@ -75,13 +75,15 @@ func decodePlain(raw []byte) (e Entry, plain bool, err error) {
 	}
 	plain = true
 	s := scanner{b: raw}
+	whole := string(raw) // one allocation for all strings
 	text := func() (string, error) {
-		v, err := s.value(1)
-		if err != nil || v[0] != '"' {
+		s.space()
+		start := s.i
+		if err := s.skip(1); err != nil || raw[start] != '"' {
 			plain = false
 			return "", err
 		}
-		return string(v[1 : len(v)-1]), nil
+		return whole[start+1 : s.i-1], nil
 	}
 	err = s.object(0, func(key []byte) (err error) {
 		switch string(key) {

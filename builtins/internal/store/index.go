@@ -15,6 +15,7 @@ type index struct {
 	head, tail []byte   // before the "[" and after the "]" of "manifests"
 	entries    [][]byte // raw objects
 	size       int      // of the file, a hint for bytes()
+	escaped    bool     // some string has a backslash: it may be spelled in another way
 	dirty      bool
 	names      map[string]int // name to last position, made when it pays
 }
@@ -33,6 +34,7 @@ func emptyIndex() *index {
 func parseIndex(b []byte) (*index, error) {
 	ix := emptyIndex()
 	ix.size = len(b)
+	ix.escaped = bytes.IndexByte(b, '\\') >= 0
 	s := scanner{b: b}
 	found, members, last := false, 0, 0
 	err := s.object(0, func(key []byte) error {
@@ -111,9 +113,9 @@ func (ix *index) entry(i int) (Entry, error) {
 	return e, nil
 }
 
-// mayContain is a cheap no: the text stands nowhere in entry i, in any spelling.
+// mayContain is false when the text certainly stands nowhere in entry i.
 func (ix *index) mayContain(i int, text string) bool {
-	return bytes.Contains(ix.entries[i], []byte(text)) || bytes.IndexByte(ix.entries[i], '\\') >= 0
+	return ix.escaped || bytes.Contains(ix.entries[i], []byte(text))
 }
 
 // find is the position of the last entry of this name, -1 when there is none.
@@ -177,6 +179,7 @@ func (ix *index) set(e Entry, now time.Time) error {
 		e = stamp(e, now.UTC().Format(time.RFC3339))
 	}
 	raw, err := encodeEntry(e)
+	ix.escaped = ix.escaped || bytes.IndexByte(raw, '\\') >= 0
 	switch {
 	case err != nil:
 		return err

@@ -89,9 +89,13 @@ func (in *Ingest) open(name string) (ok bool, err error) {
 		return false, err
 	}
 	defer func() {
-		if !ok {
-			_ = l.Unlock()
+		if ok {
+			return
 		}
+		if info, statErr := in.s.fs.Stat(in.path); err != nil && statErr == nil && info.Size() == 0 {
+			_ = in.s.fs.Remove(in.path) // the lock made it
+		}
+		_ = l.Unlock()
 	}()
 	if !stillNamed(l) {
 		return false, nil

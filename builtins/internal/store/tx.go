@@ -23,8 +23,8 @@ type Tx struct {
 }
 
 // Begin starts writing and makes the store's folders where they are missing. It
-// fails with Denied where we may not write, with Conflict when the lock did not
-// come within the lock timeout. Close must be called.
+// fails with Denied where we may not, with Conflict when the lock did not come
+// within the lock timeout. Close must be called.
 func (s *Store) Begin(ctx context.Context) (*Tx, error) {
 	for _, dir := range []string{ingestDir, blobsDir + "/" + string(digest.Canonical)} {
 		if err := s.makeDir(s.path(filepath.FromSlash(dir))); err != nil {
