@@ -21,11 +21,11 @@ func (p *Printer) Fault(err error) {
 	var text string
 	switch p.Format {
 	case JSON:
-		text, _ = toJSON(faultDocument{newFaultJSON(err)}) // strings and numbers only: it cannot fail
+		text, _ = toJSON(faultDocument{newFaultJSON(err, map[*fault.Frame]bool{})}) // strings and numbers only: it cannot fail
 	case YAML:
-		text, _ = toYAML(faultDocument{newFaultJSON(err)})
+		text, _ = toYAML(faultDocument{newFaultJSON(err, map[*fault.Frame]bool{})})
 	default:
-		w := &faultWriter{p: p, hinted: map[string]bool{}}
+		w := &faultWriter{p: p, hinted: map[string]bool{}, traced: map[*fault.Frame]bool{}}
 		w.fault(err)
 		text = w.b.String()
 	}
@@ -38,10 +38,15 @@ func (p *Printer) Fault(err error) {
 type faultWriter struct {
 	p      *Printer
 	b      strings.Builder
-	hinted map[string]bool // a hint that fits several faults is given once
+	hinted map[string]bool       // a hint that fits several faults is given once
+	traced map[*fault.Frame]bool // and so is a stack that they share
 }
 
 func (w *faultWriter) fault(err error) {
+	if several := joined(err); len(several) == 1 {
+		w.fault(several[0])
+		return
+	}
 	f := fault.Of(err)
 	if several := joined(f.Err); several != nil {
 		for _, one := range several {
@@ -50,7 +55,7 @@ func (w *faultWriter) fault(err error) {
 	} else {
 		w.message(f)
 	}
-	w.trace(frames(f))
+	w.trace(frames(f, w.traced))
 	w.hint(hint(f))
 }
 
@@ -138,11 +143,16 @@ type faultJSON struct {
 	Errors  []*faultJSON  `json:"errors,omitempty"` // each of several, when this is their sum
 }
 
-func newFaultJSON(err error) *faultJSON {
-	f := fault.Of(err)
-	j := &faultJSON{Kind: f.Kind, Op: f.Op, Subject: f.Subject, Message: cause(f), Hint: hint(f), Trace: frames(f)}
-	for _, one := range joined(f.Err) {
-		j.Errors = append(j.Errors, newFaultJSON(fault.In(f.Op, "", one)))
+func newFaultJSON(err error, traced map[*fault.Frame]bool) *faultJSON {
+	several := joined(err)
+	if len(several) == 1 {
+		return newFaultJSON(several[0], traced)
 	}
+	f := fault.Of(err)
+	j := &faultJSON{Kind: f.Kind, Op: f.Op, Subject: f.Subject, Message: cause(f), Hint: hint(f)}
+	for _, one := range joined(f.Err) {
+		j.Errors = append(j.Errors, newFaultJSON(fault.In(f.Op, "", one), traced))
+	}
+	j.Trace = frames(f, traced)
 	return j
 }

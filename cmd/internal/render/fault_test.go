@@ -72,6 +72,23 @@ policy: while releasing: push: refused
       return push(image)
              ^
 `},
+		{"the only one of several", errors.Join(inner), `
+policy: push: refused
+  lib/x.star:12:9: in publish
+      return push(image)
+             ^
+`},
+		{"a stack around several", &fault.Error{Kind: fault.NotFound, Err: errors.Join(inner, missing), Trace: trace[:1]}, `
+policy: push: refused
+  lib/x.star:12:9: in publish
+      return push(image)
+             ^
+policy: push ghcr.io/x:1: not in the local store
+  hint: build it first: policy build . -t ghcr.io/x:1
+  release.star:30:5: in main
+      publish("1.0")
+      ^
+`},
 		{"of several lines", fault.New(fault.Invalid, "policies", "2 errors occurred:\na.rego:1: bad\r\nb.rego:2: worse\n"), `
 policy: policies: 2 errors occurred:
   a.rego:1: bad

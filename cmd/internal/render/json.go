@@ -20,7 +20,37 @@ func toJSON(v any) (string, error) {
 	if err := json.Indent(&b, raw, "", "  "); err != nil {
 		return "", err
 	}
-	return escapeQuoted(b.String(), jsonEscape) + "\n", nil
+	return escapeQuoted(plainHTML(b.String()), jsonEscape) + "\n", nil
+}
+
+// plainHTML undoes the escapes of <, > and & in a document, which encoders of
+// parts of it may have made, so that addresses stay legible.
+func plainHTML(s string) string {
+	if !strings.Contains(s, `\u00`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		switch end := min(i+6, len(s)); strings.ToLower(s[i:end]) {
+		case `\u003c`:
+			b.WriteByte('<')
+			i += 5
+		case `\u003e`:
+			b.WriteByte('>')
+			i += 5
+		case `\u0026`:
+			b.WriteByte('&')
+			i += 5
+		default: // an escaped backslash, for one, is two characters
+			b.WriteString(s[i : i+2])
+			i++
+		}
+	}
+	return b.String()
 }
 
 func encode(v any) ([]byte, error) {

@@ -50,7 +50,7 @@ func (t *tracker) event(e builtins.Event) {
 	switch e.State {
 	case builtins.Started, builtins.Progress:
 		t.moved(e)
-	case builtins.Done, builtins.Exists, builtins.Failed:
+	case builtins.Done, builtins.Present, builtins.Failed:
 		t.ended(e)
 	default:
 		if text := notice(e, t.p.Verbosity); text != "" {
@@ -103,7 +103,7 @@ func transferred(e builtins.Event, size int64, elapsed time.Duration) string {
 		what += ": " + Safe(id)
 	}
 	switch e.State {
-	case builtins.Exists:
+	case builtins.Present:
 		return what + " is there already"
 	case builtins.Failed:
 		return what + " failed"

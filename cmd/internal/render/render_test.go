@@ -200,6 +200,7 @@ func TestJSON(t *testing.T) {
 		{"characters a terminal obeys", "<\x1b\u202e\u009b\U000e0001\x7f&>", `"<\u001b\u202e\u009b\udb40\udc01\u007f&>"` + "\n"},
 		{"the emperor's new bytes", json.RawMessage("\"a\xff\""), "\"a\ufffd\"\n"},
 		{"numbers as they are", json.RawMessage(`[1.0,1e400,12345678901234567890]`), "[\n  1.0,\n  1e400,\n  12345678901234567890\n]\n"},
+		{"addresses", json.RawMessage(`["a\u0026b\u003C\\u003c"]`), "[\n  \"a&b<\\\\u003c\"\n]\n"},
 		{"undefined", &builtins.Decision{Query: "data.x"}, "{\n  \"result\": null,\n  \"defined\": false,\n  \"query\": \"data.x\"\n}\n"},
 		{"nothing", nil, ""},
 	}
@@ -281,22 +282,36 @@ func TestScrub(t *testing.T) {
 func TestTestReport(t *testing.T) {
 	t.Parallel()
 	var report builtins.TestReport
-	const raw = `{"passed":2,"failed":1,"skipped":1,"duration":0.2,"results":[
+	const raw = `{"passed":2,"failed":2,"skipped":1,"duration":0.2,"results":[
 		{"name":"data.a.test_one","file":"a_test.rego","line":3,"outcome":"pass"},
-		{"name":"data.a.test_two","file":"a_test.rego","line":9,"outcome":"fail","message":"not\u001b equal"},
-		{"name":"data.b.todo_test_three","file":"b_test.rego","line":1,"outcome":"skip"}]}`
+		{"name":"data.a.test_two","file":"a_test.rego","line":9,"outcome":"fail","message":"m","at":{"file":"a_test.rego","line":10},
+			"expression":"colour == \"red\"","expected":"\"red\"","actual":"\"blue\u001b\"","vars":{"colour":"\"blue\"","b":"1"},"output":"hello\nthere\n"},
+		{"name":"data.b.test_three","file":"b_test.rego","line":1,"outcome":"error","message":"took too long"},
+		{"name":"data.b.todo_test_four","file":"b_test.rego","line":5,"outcome":"skip"}],
+		"coverage":{"percent":66.66,"threshold":90,"below":true,"files":[
+			{"file":"a.rego","percent":50,"missing":[{"first":3,"last":5},{"first":9,"last":9}]},
+			{"file":"b.rego","percent":100,"missing":[]}]}}`
 	if err := json.Unmarshal([]byte(raw), &report); err != nil {
 		t.Fatal(err)
 	}
-	const want = `a_test.rego:
-  FAIL data.a.test_two (line 9)
-      message:  not\x1b equal
-b_test.rego:
-  SKIPPED data.b.todo_test_three (line 1)
+	const want = `FAIL data.a.test_two (a_test.rego:9)
+    colour == "red"
+    expected: "red"
+    actual:   "blue\x1b"
+    with b = 1
+    with colour = "blue"
+    output:
+      hello
+      there
+ERROR data.b.test_three (b_test.rego:1)
+    took too long
+SKIPPED data.b.todo_test_four (b_test.rego:5)
 ----------------------------------------
-PASS: 2/4
-FAIL: 1/4
-SKIPPED: 1/4
+PASS: 2/5
+FAIL: 2/5
+SKIPPED: 1/5
+coverage: 66.7% (at least 90.0% is wanted)
+  a.rego: 50.0%, not reached: 3-5, 9
 `
 	p, out, _ := printer(render.Text)
 	if err := p.Answer(&report); err != nil {
@@ -307,7 +322,7 @@ SKIPPED: 1/4
 	}
 	p, out, _ = printer(render.Text)
 	p.Verbosity = 1
-	if err := p.Answer(&report); err != nil || !strings.Contains(out.String(), "  PASS data.a.test_one (line 3)\n") {
+	if err := p.Answer(&report); err != nil || !strings.HasPrefix(out.String(), "PASS data.a.test_one (a_test.rego:3)\n") {
 		t.Errorf("verbose: %v\n%s", err, out)
 	}
 }

@@ -2,109 +2,116 @@ package render
 
 import (
 	"fmt"
-	"strconv"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/policyhost/policy/builtins"
 )
 
-// testReport writes the tests that did not pass, or with -v every test, then the
-// sums. It reads the report by its documented keys, as scripts do.
-func (p *Printer) testReport(r *builtins.TestReport) (string, error) {
-	n, err := toNode(r)
-	if err != nil {
-		return "", err
-	}
+// testReport writes the tests that did not pass, or with -v every test, and what
+// explains them; then the sums, and the lines that no test reached.
+func (p *Printer) testReport(r *builtins.TestReport) string {
 	var b strings.Builder
-	file := ""
-	for _, test := range n.get("results").items {
-		if strings.HasPrefix(test.get("outcome").text, "pass") && p.Verbosity == 0 {
+	for i := range r.Results {
+		t := &r.Results[i]
+		if t.Outcome == passed && p.Verbosity == 0 {
 			continue
 		}
-		if f := test.get("file").text; f != file {
-			file = f
-			b.WriteString(Safe(file) + ":\n")
+		fmt.Fprintf(&b, "%s %s (%s:%d)\n", p.outcome(t.Outcome), Safe(t.Name), Safe(t.File), t.Line)
+		explain(&b, t.Expression, t.Expected, t.Actual, t.Vars)
+		if t.Expression == "" {
+			detail(&b, "", t.Message)
 		}
-		p.test(&b, test)
+		detail(&b, "output:", t.Output)
+		detail(&b, "trace:", t.Trace)
 	}
 	if b.Len() > 0 {
 		b.WriteString(strings.Repeat("-", 40) + "\n")
 	}
-	p.sums(&b, n)
-	return b.String(), nil
+	all := r.Passed + r.Failed + r.Skipped
+	fmt.Fprintf(&b, "%s: %d/%d\n", p.outcome(passed), r.Passed, all)
+	if r.Failed > 0 {
+		fmt.Fprintf(&b, "%s: %d/%d\n", p.outcome(failed), r.Failed, all)
+	}
+	if r.Skipped > 0 {
+		fmt.Fprintf(&b, "%s: %d/%d\n", p.outcome(skipped), r.Skipped, all)
+	}
+	if r.Coverage != nil {
+		coverage(&b, r)
+	}
+	return b.String()
 }
 
-// test writes one outcome and all that explains it.
-func (p *Printer) test(b *strings.Builder, test node) {
-	fmt.Fprintf(b, "  %s %s", p.outcome(test.get("outcome").text), Safe(test.get("name").text))
-	if line := test.get("line"); !line.empty() && line.text != "0" {
-		b.WriteString(" (line " + Safe(line.text) + ")")
+// The outcomes in a report; any other is an error.
+const (
+	passed  = "pass"
+	failed  = "fail"
+	skipped = "skip"
+)
+
+// outcome is PASS, FAIL, ERROR or SKIPPED, in its colour.
+func (p *Printer) outcome(s string) string {
+	word, color := "ERROR", red
+	switch s {
+	case passed:
+		word, color = "PASS", green
+	case failed:
+		word, color = "FAIL", red
+	case skipped:
+		word, color = "SKIPPED", yellow
 	}
-	b.WriteByte('\n')
-	for _, key := range []string{"message", "expected", "actual"} {
-		explain(b, key, test.get(key))
+	return paint(p.Color && p.OutTerminal, color, word)
+}
+
+// explain shows the expression that did not hold, both of its sides, and the
+// variables in it.
+func explain(b *strings.Builder, expression, expected, actual string, vars map[string]string) {
+	detail(b, "", expression)
+	if expected != "" || actual != "" {
+		detail(b, "expected: ", expected)
+		detail(b, "actual:   ", actual)
 	}
-	rest := test.without("name", "file", "line", "outcome", "message", "expected", "actual", "duration")
-	for i, key := range rest.keys {
-		explain(b, key, rest.items[i])
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		detail(b, "with "+name+" = ", vars[name])
 	}
 }
 
-// explain writes a value behind its label; several lines go below it, indented.
-func explain(b *strings.Builder, key string, n node) {
-	if n.empty() {
+// detail writes a text below its test; several lines go under the label.
+func detail(b *strings.Builder, label, text string) {
+	text = strings.TrimRight(SafeLines(text), "\n")
+	switch {
+	case text == "":
 		return
+	case strings.HasSuffix(label, ":") || label != "" && strings.Contains(text, "\n"):
+		b.WriteString("    " + Safe(strings.TrimRight(label, " ")) + "\n" + indented(text, "      ") + "\n")
+	default:
+		b.WriteString(indented(Safe(label)+text, "    ") + "\n")
 	}
-	text := strings.TrimRight(SafeLines(n.text), "\n")
-	if !n.scalar() {
-		text = n.compact()
-	}
-	if strings.Contains(text, "\n") {
-		text = "\n" + indented(text, "        ")
-	}
-	name := label(key) + ":"
-	b.WriteString("      " + name + pad(name, 9) + " " + text + "\n")
 }
 
 func indented(text, by string) string {
 	return by + strings.ReplaceAll(text, "\n", "\n"+by)
 }
 
-func (p *Printer) sums(b *strings.Builder, n node) {
-	sum := 0
-	kinds := []string{"passed", "failed", "skipped"}
-	for _, kind := range kinds {
-		sum += n.get(kind).count()
+// coverage writes the percentage, and the lines that no test reached.
+func coverage(b *strings.Builder, r *builtins.TestReport) {
+	fmt.Fprintf(b, "coverage: %.1f%%", r.Coverage.Percent)
+	if r.Coverage.Threshold > 0 {
+		fmt.Fprintf(b, " (at least %.1f%% is wanted)", r.Coverage.Threshold)
 	}
-	for _, kind := range kinds {
-		if count := n.get(kind).count(); count > 0 || kind == "passed" {
-			fmt.Fprintf(b, "%s: %d/%d\n", p.outcome(kind), count, sum)
+	b.WriteByte('\n')
+	for _, f := range r.Coverage.Files {
+		var missing []string
+		for _, l := range f.Missing {
+			lines := fmt.Sprint(l.First)
+			if l.Last > l.First {
+				lines = fmt.Sprintf("%d-%d", l.First, l.Last)
+			}
+			missing = append(missing, lines)
+		}
+		if len(missing) > 0 {
+			fmt.Fprintf(b, "  %s: %.1f%%, not reached: %s\n", Safe(f.File), f.Percent, strings.Join(missing, ", "))
 		}
 	}
-	coverage := n.get("coverage")
-	if coverage.kind == '{' {
-		coverage = coverage.get("percent")
-	}
-	if percent, err := strconv.ParseFloat(coverage.text, 64); err == nil {
-		fmt.Fprintf(b, "coverage: %.1f%%\n", percent)
-	}
-}
-
-// count is the number n is, 0 when it is none.
-func (n node) count() int {
-	i, _ := strconv.Atoi(n.text)
-	return i
-}
-
-// outcome is PASS, FAIL, ERROR or SKIPPED, in its colour.
-func (p *Printer) outcome(s string) string {
-	switch s {
-	case "pass", "passed":
-		return paint(p.Color && p.OutTerminal, green, "PASS")
-	case "fail", "failed":
-		return paint(p.Color && p.OutTerminal, red, "FAIL")
-	case "skip", "skipped", "todo":
-		return paint(p.Color && p.OutTerminal, yellow, "SKIPPED")
-	}
-	return paint(p.Color && p.OutTerminal, red, Safe(strings.ToUpper(s)))
 }

@@ -28,7 +28,7 @@ func (p *Printer) text(v any) (string, error) {
 	case *builtins.Inspection:
 		return p.inspection(v)
 	case *builtins.TestReport:
-		return p.testReport(v)
+		return p.testReport(v), nil
 	case []any:
 		return p.list(v)
 	}

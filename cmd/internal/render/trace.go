@@ -9,20 +9,19 @@ import (
 )
 
 // frames is the whole call stack of a fault, outermost call first. A fault that
-// crossed from one stack into another (a parallel branch) carries both.
-func frames(f *fault.Error) []fault.Frame {
+// crossed from one stack into another (a parallel branch) carries both. Stacks in
+// seen are left out, since a copy of a fault shares its own.
+func frames(f *fault.Error, seen map[*fault.Frame]bool) []fault.Frame {
 	var all []fault.Frame
-	var last *fault.Frame
 	for f != nil {
-		if len(f.Trace) > 0 && &f.Trace[0] != last { // a copy of a fault shares its trace
+		if len(f.Trace) > 0 && !seen[&f.Trace[0]] {
+			seen[&f.Trace[0]] = true
 			all = append(all, f.Trace...)
-			last = &f.Trace[0]
 		}
-		inner, _ := errors.AsType[*fault.Error](f.Err)
 		if joined(f.Err) != nil {
-			return all // those tell of their own stacks
+			return all // those tell of their own
 		}
-		f = inner
+		f, _ = errors.AsType[*fault.Error](f.Err)
 	}
 	return all
 }
