@@ -210,9 +210,13 @@ func (b *Bundle) regoOptions(ctx context.Context, body ast.Body, q *Query, m met
 // the evaluation, since undefined would be an answer.
 func missingBuiltin(name string) rego.BuiltinDyn {
 	return func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) {
-		return nil, rego.NewHaltError(fault.New(fault.Invalid, name,
-			"the manifest requires this function (required_builtins), and this program does not have it"))
+		return nil, rego.NewHaltError(missing(name))
 	}
+}
+
+func missing(name string) error {
+	return fault.New(fault.Invalid, name,
+		"the manifest requires this function (required_builtins), and this program does not have it")
 }
 
 type printHook func(string)

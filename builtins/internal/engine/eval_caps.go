@@ -31,6 +31,15 @@ func evalCapabilities(v ast.RegoVersion, allowNet []string) *ast.Capabilities {
 	return caps
 }
 
+// testCapabilities are those of evalCapabilities, but that functions which reach
+// the network are known: a test may replace them. Left alone they reach the
+// hosts that were allowed, which may be none.
+func testCapabilities(v ast.RegoVersion, allowNet []string) *ast.Capabilities {
+	caps := ast.CapabilitiesForThisVersion(ast.CapabilitiesRegoVersion(v))
+	caps.AllowNet = append([]string{}, allowNet...)
+	return caps
+}
+
 // trusted reports whether the whole bundle is known to compile: because we
 // built it, or because somebody compiled it here before.
 func (b *Bundle) trusted() bool {
