@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/policyhost/policy/builtins"
+	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/cmd/internal/config"
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -148,12 +149,14 @@ func TestSettings(t *testing.T) {
 		args: []string{
 			"--registry-option", "localhost:5000,plain_http=true,upload_hosts=a.example,upload_hosts=b.example",
 			"--registry-option", "ghcr.io,concurrency=7",
+			"--limit", "total=2GiB", "--limit", "entries=7",
 			"--timeout", "90s", "-k", "--domain", "index.docker.io",
 		},
 		files: map[string]string{".policy/config.yaml": `
 file_store_root: ~/images
 ca: [/etc/a.pem, b.pem]
 logging: {log_level: trace, prod: false}
+limits: {ratio: 200, entries: 5}
 token_defaults:
   opcr.io: GITHUB_TOKEN
 registries:
@@ -181,6 +184,9 @@ registries:
 	}
 	if want := []string{"/etc/a.pem", at("b.pem")}; !slices.Equal(s.CA, want) {
 		t.Errorf("ca %q, want %q", s.CA, want)
+	}
+	if want := (artifact.Limits{Total: 2 << 30, Ratio: 200, Entries: 7, NameLength: 255}); s.Limits != want {
+		t.Errorf("limits %+v, want %+v", s.Limits, want)
 	}
 	if s.TokenDefaults["opcr.io"] != "GITHUB_TOKEN" {
 		t.Errorf("token defaults %v", s.TokenDefaults)
@@ -225,7 +231,7 @@ func TestMistakes(t *testing.T) {
 		{"no map", inFile("registries: ghcr.io\n"), "~/.policy/config.yaml:1: registries must have keys and values below it", ""},
 		{"a list as root", inFile("- a\n"), "~/.policy/config.yaml:1: the configuration must be keys and values", ""},
 		{"two documents", inFile("insecure: true\n---\ninsecure: false\n"), "~/.policy/config.yaml: holds more than one document", ""},
-		{"merge key", inFile("insecure: true\n<<: {plaintext: true}\n"), `~/.policy/config.yaml:2: unknown key "<<"`, "the keys are registries, token_defaults, logging, file_store_root, default_domain, insecure, plaintext, ca, lock_timeout, timeout, concurrency"},
+		{"merge key", inFile("insecure: true\n<<: {plaintext: true}\n"), `~/.policy/config.yaml:2: unknown key "<<"`, "the keys are registries, token_defaults, file_store_root, default_domain, insecure, plaintext, ca, lock_timeout, timeout, concurrency, logging, limits"},
 		{"bad proxy", inFile("registries:\n  ghcr.io:\n    proxy: nonsense\n"), "~/.policy/config.yaml:3: registries.ghcr.io.proxy: not the address of a proxy such as http://proxy.example:3128", ""},
 		{"key without certificate", inFile("registries:\n  ghcr.io:\n    client_key: k\n"), "registries.ghcr.io: a client certificate needs its key, and the key its certificate", "set both client_cert and client_key"},
 		{"bad host", inFile("registries:\n  https://ghcr.io: {}\n"), `~/.policy/config.yaml:2: registries: "https://ghcr.io" is not a registry host such as ghcr.io or localhost:5000`, ""},
@@ -233,6 +239,10 @@ func TestMistakes(t *testing.T) {
 		{"variable with a time", run{env: map[string]string{"POLICY_LOCK_TIMEOUT": "30"}}, `POLICY_LOCK_TIMEOUT: "30" is not a time such as 30s or 5m`, ""},
 		{"domain with a path", run{args: []string{"--domain", "ghcr.io/acme"}}, `--domain: "ghcr.io/acme" is not a registry host such as ghcr.io or localhost:5000`, ""},
 		{"no concurrency", run{args: []string{"--concurrency", "0"}}, `--concurrency: "0" is not a number from 1`, ""},
+		{"limit misspelt", run{args: []string{"--limit", "entrys=1"}}, `--limit: unknown key "entrys"`, `did you mean "entries"?`},
+		{"limit without a size", run{args: []string{"--limit", "total=9 parsecs"}}, `--limit total: "9 parsecs" is not a size such as 500MB or 1GiB`, ""},
+		{"limit of the universe", run{env: map[string]string{"POLICY_LIMIT_TOTAL": "9223372036854775807KB"}}, `POLICY_LIMIT_TOTAL: "9223372036854775807KB" is not a size such as 500MB or 1GiB`, ""},
+		{"limit below its key", inFile("limits:\n  totl: 1\n"), `~/.policy/config.yaml:2: unknown key "totl" in limits`, `did you mean "total"?`},
 		{"log level", run{args: []string{"--log-level", "loud"}}, `--log-level: "loud" is none of debug, info, warn, error, off`, ""},
 		{"saved domain", run{files: map[string]string{".policy/default-domain.cfg": "a b"}}, `~/.policy/default-domain.cfg: "a b" is not a registry host such as ghcr.io or localhost:5000`, ""},
 		{"option without key", run{args: []string{"--registry-option", "ghcr.io"}}, `--registry-option: "ghcr.io" sets nothing`, "it looks like this: --registry-option ghcr.io,plain_http=true"},

@@ -84,14 +84,13 @@ type fileParser struct {
 
 func (p *fileParser) root(n *yaml.Node) error {
 	rows := map[string]setting{}
-	keys := []string{"registries", "token_defaults", "logging"}
+	keys := []string{"registries", "token_defaults"}
 	for _, s := range settings() {
-		if name, nested := strings.CutPrefix(s.key, "logging."); nested {
-			rows["logging."+name] = s
-			continue
-		}
 		rows[s.key] = s
-		keys = append(keys, s.key)
+		first, _, _ := strings.Cut(s.key, ".")
+		if !slices.Contains(keys, first) {
+			keys = append(keys, first)
+		}
 	}
 	return p.mapping(n, "", keys, func(key string, v *yaml.Node) error {
 		switch key {
@@ -100,20 +99,30 @@ func (p *fileParser) root(n *yaml.Node) error {
 		case "token_defaults":
 			return p.mapping(v, key, nil, p.token)
 		case "logging":
-			return p.logging(v, rows["logging.log_level"])
+			// The other two are opcr policy's and mean nothing here.
+			return p.nested(v, key, rows, []string{"prod", "grpc_log_level"})
+		case "limits":
+			return p.nested(v, key, rows, nil)
 		}
 		return p.setting(v, rows[key])
 	})
 }
 
-// logging takes the keys opcr policy has; only the level means something here.
-func (p *fileParser) logging(n *yaml.Node, level setting) error {
-	return p.mapping(n, "logging", []string{"log_level", "prod", "grpc_log_level"}, func(key string, v *yaml.Node) error {
-		if key != "log_level" {
+// nested reads the settings below a key; those that are ignored need only have a
+// value.
+func (p *fileParser) nested(n *yaml.Node, in string, rows map[string]setting, ignored []string) error {
+	var keys []string
+	for _, s := range settings() {
+		if key, ok := strings.CutPrefix(s.key, in+"."); ok {
+			keys = append(keys, key)
+		}
+	}
+	return p.mapping(n, in, append(keys, ignored...), func(key string, v *yaml.Node) error {
+		if slices.Contains(ignored, key) {
 			_, err := p.texts(v, false)
 			return err
 		}
-		return p.setting(v, level)
+		return p.setting(v, rows[in+"."+key])
 	})
 }
 

@@ -23,8 +23,18 @@ type Flags struct {
 
 	FileStoreRoot string         `placeholder:"DIR" group:"Global flags" help:"Where images, credentials and settings live."`
 	LockTimeout   *time.Duration `placeholder:"TIME" group:"Global flags" help:"Longest wait for another policy process; 0s waits."`
-	Timeout       *time.Duration `placeholder:"TIME" group:"Global flags" help:"Longest time the command may take, as 90s or 10m."`
+	Timeout       time.Duration  `placeholder:"TIME" group:"Global flags" help:"Longest time the command may take, as 90s or 10m."`
 	Concurrency   *int           `placeholder:"N" group:"Global flags" help:"References to work on at once."`
+
+	Limit map[string]string `sep:"none" mapsep:"none" placeholder:"KEY=VALUE" group:"Global flags" help:"What a bundle may hold: total=1GiB, ratio=200, entries=20000, name_length=255."`
+}
+
+// Level is how much to say: 0 the least, 3 with all that goes over the wire.
+func (f *Flags) Level() int {
+	if f.Debug {
+		return 3
+	}
+	return f.Verbosity
 }
 
 // The text of a flag, nil when it was not typed: settings are read from text,
@@ -49,6 +59,13 @@ func (f *Flags) logLevel() []string {
 		return []string{"debug"}
 	}
 	return text(f.LogLevel)
+}
+
+func (f *Flags) timeout() []string {
+	if f.Timeout == 0 {
+		return nil
+	}
+	return textOf(&f.Timeout)
 }
 
 // boolean reads the spellings that YAML and shells know.

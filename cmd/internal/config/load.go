@@ -57,6 +57,9 @@ func (l *loader) load() error {
 	if err := l.findFile(); err != nil {
 		return err
 	}
+	if err := l.knownLimits(); err != nil {
+		return err
+	}
 	for _, s := range settings() {
 		v := l.find(s)
 		if s.key == "default_domain" {
@@ -73,6 +76,22 @@ func (l *loader) load() error {
 		return err
 	}
 	l.tokens()
+	return nil
+}
+
+// knownLimits refuses a --limit that sets nothing.
+func (l *loader) knownLimits() error {
+	var known []string
+	for _, s := range settings() {
+		if key, ok := strings.CutPrefix(s.key, "limits."); ok {
+			known = append(known, key)
+		}
+	}
+	for _, key := range sorted(l.flags.Limit) {
+		if !slices.Contains(known, key) {
+			return unknownKey("--limit", key, "", known)
+		}
+	}
 	return nil
 }
 

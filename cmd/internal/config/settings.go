@@ -54,7 +54,7 @@ func settings() []setting {
 			typed: func(f *Flags) []string { return textOf(f.LockTimeout) },
 			set:   one(func(r *result, s string) (err error) { r.LockTimeout, err = duration(s); return })},
 		{key: "timeout", flag: "timeout", env: "POLICY_TIMEOUT", def: "0s",
-			typed: func(f *Flags) []string { return textOf(f.Timeout) },
+			typed: (*Flags).timeout,
 			set:   one(func(r *result, s string) (err error) { r.timeout, err = duration(s); return })},
 		{key: "concurrency", flag: "concurrency", env: "POLICY_CONCURRENCY", def: strconv.Itoa(defaultConcurrency),
 			typed: func(f *Flags) []string { return textOf(f.Concurrency) },
@@ -62,6 +62,23 @@ func settings() []setting {
 		{key: "logging.log_level", flag: "log-level", env: "POLICY_LOG_LEVEL", def: "off",
 			typed: (*Flags).logLevel,
 			set:   one(func(r *result, s string) (err error) { r.LogLevel, err = logLevel(s); return })},
+		limit("total", artifact.DefaultLimits.Total, func(r *result, s string) (err error) { r.Limits.Total, err = size(s); return }),
+		limit("ratio", artifact.DefaultLimits.Ratio, func(r *result, s string) error {
+			n, err := positive(s)
+			r.Limits.Ratio = int64(n)
+			return err
+		}),
+		limit("entries", int64(artifact.DefaultLimits.Entries), func(r *result, s string) (err error) { r.Limits.Entries, err = positive(s); return }),
+		limit("name_length", int64(artifact.DefaultLimits.NameLength), func(r *result, s string) (err error) { r.Limits.NameLength, err = positive(s); return }),
+	}
+}
+
+// limit is the row of one of artifact.Limits, which share a flag.
+func limit(name string, def int64, set func(r *result, s string) error) setting {
+	return setting{
+		key: "limits." + name, flag: "limit " + name, env: "POLICY_LIMIT_" + strings.ToUpper(name), def: strconv.FormatInt(def, 10),
+		typed: func(f *Flags) []string { return text(f.Limit[name]) },
+		set:   one(set),
 	}
 }
 
@@ -168,6 +185,19 @@ func positive(s string) (int, error) {
 		return 0, fmt.Errorf("%q is not a number from 1", s)
 	}
 	return n, nil
+}
+
+// size reads bytes: 1048576, 1MiB, 500 MB.
+func size(s string) (int64, error) {
+	digits := strings.TrimRight(s, "KMGTiB ")
+	unit, ok := map[string]int64{
+		"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+	}[strings.TrimSpace(s[len(digits):])]
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if !ok || err != nil || n < 1 || n > math.MaxInt64/unit {
+		return 0, fmt.Errorf("%q is not a size such as 500MB or 1GiB", s)
+	}
+	return n * unit, nil
 }
 
 // logLevel folds the levels opcr policy knows into ours.
