@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/policyhost/policy/builtins"
 )
@@ -12,11 +13,10 @@ import (
 // text writes v for people and pipes: each result by its own rule, what a script
 // made up as JSON, a single value as a line.
 func (p *Printer) text(v any) (string, error) {
+	if line, ok := line(v); ok {
+		return line, nil
+	}
 	switch v := v.(type) {
-	case string:
-		return strings.TrimSuffix(SafeLines(v), "\n") + "\n", nil
-	case builtins.Secret:
-		return "***\n", nil
 	case *builtins.Image:
 		return p.images(builtins.Images{v}), nil
 	case builtins.Images:
@@ -31,50 +31,58 @@ func (p *Printer) text(v any) (string, error) {
 		return p.testReport(v), nil
 	case []any:
 		return p.list(v)
+	case []string:
+		items := make([]any, len(v))
+		for i := range v {
+			items[i] = v[i]
+		}
+		return p.list(items)
 	}
 	return p.plain(v)
+}
+
+// line writes a single value; ok is false when v is more than one.
+func line(v any) (text string, ok bool) {
+	switch v := v.(type) {
+	case string:
+		return strings.TrimSuffix(SafeLines(v), "\n") + "\n", true
+	case builtins.Secret:
+		return "***\n", true
+	case time.Time:
+		return v.Format(time.RFC3339Nano) + "\n", true
+	case time.Duration:
+		return v.String() + "\n", true
+	case json.Number:
+		return v.String() + "\n", true
+	}
+	switch k := reflect.ValueOf(v).Kind(); {
+	case k == reflect.Bool, reflect.Int <= k && k <= reflect.Float64:
+		text, err := toJSON(v)
+		return text, err == nil
+	}
+	return "", false
 }
 
 // list writes images as tokens, single values as lines, anything else as JSON.
 func (p *Printer) list(items []any) (string, error) {
 	var images builtins.Images
-	lines := true
+	var lines strings.Builder
+	all := true
 	for _, item := range items {
-		image, ok := item.(*builtins.Image)
-		if ok {
+		if image, ok := item.(*builtins.Image); ok {
 			images = append(images, image)
 		}
-		lines = lines && item != nil && isLine(item)
+		text, ok := line(item)
+		lines.WriteString(text)
+		all = all && ok
 	}
-	if len(images) == len(items) {
+	switch {
+	case len(images) == len(items):
 		return p.images(images), nil
+	case all:
+		return lines.String(), nil
 	}
-	if !lines {
-		return toJSON(items)
-	}
-	var b strings.Builder
-	for _, item := range items {
-		line, err := p.text(item)
-		if err != nil {
-			return "", err
-		}
-		b.WriteString(line)
-	}
-	return b.String(), nil
-}
-
-// isLine reports whether text writes v as a single value.
-func isLine(v any) bool {
-	switch v.(type) {
-	case builtins.Secret, json.Number:
-		return true
-	}
-	switch k := reflect.TypeOf(v).Kind(); k {
-	case reflect.String, reflect.Bool:
-		return true
-	default:
-		return reflect.Int <= k && k <= reflect.Float64 && k != reflect.Uintptr
-	}
+	return toJSON(items)
 }
 
 // plain writes our own structs as sections and tables; data, whose shape only its
