@@ -24,7 +24,7 @@ type PruneReport struct {
 // entries (except those that refer to an image that stays, such as signatures),
 // and unfinished ingests. It waits until nobody else uses the store.
 func (s *Store) Prune(ctx context.Context, olderThan time.Duration) (PruneReport, error) {
-	var out PruneReport
+	out := PruneReport{Entries: []Entry{}}
 	if there, err := s.exists(); err != nil || !there {
 		return out, err
 	}
@@ -68,7 +68,7 @@ func (s *Store) dropNameless(ctx context.Context, ix *index, before time.Time) (
 		return nil, nil, err
 	}
 	gone := make(map[int]bool, len(nameless))
-	var dropped []Entry
+	dropped := []Entry{}
 	for i := range ix.entries {
 		if e, ok := nameless[i]; ok {
 			gone[i] = true

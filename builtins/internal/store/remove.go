@@ -19,14 +19,14 @@ type Removed struct {
 // fails with NotFound. Blobs that nothing needs any more are freed at once only
 // when nobody else uses the store; else prune does it.
 func (s *Store) Remove(ctx context.Context, names ...string) (Removed, error) {
-	var out Removed
+	out := Removed{Entries: []Entry{}}
 	if there, err := s.exists(); err != nil {
 		return out, err
 	} else if !there {
 		return out, missing(names)
 	}
 	err := s.update(ctx, func(ix *index) error {
-		out = Removed{}
+		out = Removed{Entries: []Entry{}}
 		gone := make(map[int]bool, len(names))
 		wanted := make(map[string]bool, len(names))
 		for _, name := range names {

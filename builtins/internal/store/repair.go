@@ -78,20 +78,18 @@ func (s *Store) rebuild(ctx context.Context, out *RepairReport) (*index, fs.File
 	if err != nil {
 		return nil, nil, err
 	}
-	if generation == nil && before == nil {
-		return current, nil, nil // there never was an index
-	}
-	out.Rebuilt = true
 	if damaged {
 		out.DamagedAs = damagedFile
 	}
 	ix := emptyIndex()
-	ix.dirty = true
+	ix.dirty = damaged || before != nil
 	if before != nil {
 		ix.head, ix.tail = previous.head, previous.tail
 	}
 	merge(ix, previous, current, out)
-	return ix, generation, s.addNameless(ctx, ix, out)
+	err = s.addNameless(ctx, ix, out)
+	out.Rebuilt = ix.dirty
+	return ix, generation, err
 }
 
 // merge puts the entries of both into ix; those of current win.
