@@ -184,6 +184,9 @@ func (p *Problem) locate(loc *ast.Location) {
 // fromFS turns an error of the file system about a path the user named into a
 // fault: not there, not allowed, not the right sort, or not answering.
 func fromFS(path string, err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return err
+	}
 	cause := err
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		cause = pe.Err // the subject names the path already, and as it was typed
