@@ -210,7 +210,7 @@ func credentials(keys Keys, secrets *Secrets) func(context.Context, string, stri
 
 func transferred(t registry.Transfer) Event {
 	return Event{
-		State:   State(t.State),
+		State:   states[t.State],
 		Verb:    t.Direction,
 		Subject: t.Name.Tagged(),
 		Digest:  t.Digest.String(),
@@ -218,3 +218,6 @@ func transferred(t registry.Transfer) Event {
 		Total:   t.Total,
 	}
 }
+
+// states are the wire's words for the state of a transfer.
+var states = map[string]State{"start": Started, "progress": Progress, "done": Done, "exists": Present, "failed": Failed}

@@ -27,7 +27,7 @@ const (
 	Started  State = "started"
 	Progress State = "progress"
 	Done     State = "done"
-	Exists   State = "exists" // the other side had it already
+	Present  State = "exists" // the other side had it already
 	Failed   State = "failed"
 	Retrying State = "retrying" // waiting before another try, because of Message
 	Waiting  State = "waiting"  // for a lock, held by Message

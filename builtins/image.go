@@ -174,22 +174,16 @@ func (e *Env) newEntry(name artifact.Name, d artifact.Descriptor, m *artifact.Ma
 	return store.Entry{Name: name.Tagged(), Descriptor: d}
 }
 
-// fetch brings an image from its registry into the local store and tags it
-// there last, so that a failed pull leaves no tag.
-func (e *Env) fetch(ctx context.Context, name artifact.Name) (*Image, error) {
-	tx, err := e.Store.Begin(ctx)
+// fetch brings an image from its registry into a store and tags it there last,
+// so that a failed pull leaves no tag.
+func (e *Env) fetch(ctx context.Context, name artifact.Name, to place) (*Image, error) {
+	tx, err := to.store.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer tx.Close()
 	sink := &sink{tx: tx}
-	d, raw, err := e.Remote.Pull(ctx, name, sink, func(_ artifact.Descriptor, raw []byte) error {
-		m, err := artifact.ParseManifest(raw)
-		if err == nil {
-			_, err = m.Layer()
-		}
-		return err
-	})
+	d, raw, err := e.Remote.Pull(ctx, name, sink, isPolicy)
 	if err != nil {
 		return nil, err
 	}
@@ -200,8 +194,8 @@ func (e *Env) fetch(ctx context.Context, name artifact.Name) (*Image, error) {
 	if _, err := tx.Put(ctx, d.MediaType, raw); err != nil {
 		return nil, err
 	}
-	image := describe(name, d.Digest, m)
-	before, err := e.Store.Get(ctx, name.Tagged())
+	image := describe(to.name, d.Digest, m)
+	before, err := to.store.Get(ctx, to.entry)
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return nil, err
 	}
@@ -209,7 +203,18 @@ func (e *Env) fetch(ctx context.Context, name artifact.Name) (*Image, error) {
 		image.Unchanged = true
 		return image, nil
 	}
-	return image, tx.Tag(ctx, e.newEntry(name, d, m))
+	entry := e.newEntry(to.name, bare(d), m)
+	entry.Name = to.entry
+	return image, tx.Tag(ctx, entry)
+}
+
+// isPolicy refuses what is not a policy image before any of it is fetched.
+func isPolicy(_ artifact.Descriptor, raw []byte) error {
+	m, err := artifact.ParseManifest(raw)
+	if err == nil {
+		_, err = m.Layer()
+	}
+	return err
 }
 
 // sink lets the wire write into a transaction of the store.

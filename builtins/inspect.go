@@ -2,6 +2,9 @@ package builtins
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -68,10 +71,19 @@ func inspectFile(ctx context.Context, path string, o engine.OpenOptions) (*Inspe
 	if err != nil {
 		return nil, err
 	}
-	digest, size, err := artifact.DigestOf(f)
+	digest, size, err := digestOf(f)
 	if err != nil {
 		return nil, fileFault(o.Name, err)
 	}
 	image := &Image{Ref: strings.TrimSuffix(o.Name, "/"), Digest: digest.String(), Size: &size, Annotations: map[string]string{}}
 	return &Inspection{Image: image, Bundle: bundle}, nil
+}
+
+func digestOf(f *os.File) (artifact.Digest, int64, error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return "", 0, err
+	}
+	hasher := sha256.New()
+	size, err := io.Copy(hasher, f)
+	return artifact.Digest(fmt.Sprintf("sha256:%x", hasher.Sum(nil))), size, err
 }

@@ -61,7 +61,7 @@ func LogIn(ctx context.Context, e *Env, args *LoginArgs) (*Login, error) {
 			", which your other programs can read; a credential helper (credsStore) keeps it safer"})
 	}
 	if args.DefaultDomain {
-		err = e.Settings.saveDefaultDomain(host)
+		err = e.Settings.SaveDefaultDomain(host)
 	}
 	return &Login{Server: host, Username: args.Username, Store: where, Default: args.DefaultDomain}, err
 }

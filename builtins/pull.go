@@ -20,5 +20,5 @@ func (e *Env) pull(ctx context.Context, r Ref) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.fetch(ctx, name)
+	return e.fetch(ctx, name, place{name: name, entry: name.Tagged(), store: e.Store})
 }

@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,7 +95,10 @@ func ReadJSON(_ context.Context, e *Env, args *PathArgs) (json.RawMessage, error
 	if err != nil {
 		return nil, err
 	}
-	return text, engine.CheckJSON(args.Path, text)
+	if err := artifact.ValidateJSON(bytes.NewReader(text)); err != nil {
+		return nil, fault.New(fault.Invalid, args.Path, "not JSON: %w", err)
+	}
+	return text, nil
 }
 
 // ReadYAML gives the value of a YAML file.

@@ -36,27 +36,13 @@ type app struct {
 func newApp(args []string, in io.Reader, out, err *os.File, lookup func(string) (string, bool)) *app {
 	a := &app{args: args, in: in, out: out, lookup: lookup, secrets: new(builtins.Secrets)}
 	a.printer = render.Detect(out, err, a.getenv)
-	a.printer.Out = scrubber{out, a.secrets}
-	a.printer.Err = scrubber{err, a.secrets}
+	a.printer.Scrub = a.secrets.Scrub
 	return a
 }
 
 func (a *app) getenv(name string) string {
 	v, _ := a.lookup(name)
 	return v
-}
-
-// scrubber blanks the secrets of a run in what is printed.
-type scrubber struct {
-	w       io.Writer
-	secrets *builtins.Secrets
-}
-
-func (s scrubber) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(s.w, s.secrets.Scrub(string(p))); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 // main reads the command line and runs what it names.

@@ -49,7 +49,7 @@ func (*storeCheck) Help() string {
 func (c *storeCheck) run(ctx context.Context, a *app, flags *config.Flags) error {
 	return keep(a, flags, c.layout, func(k builtins.Keeper) (any, error) {
 		report, err := k.Check(ctx)
-		if err == nil && !report.Sound() {
+		if err == nil && !report.OK {
 			err = fault.New(fault.Invalid, k.Path(), "the store is not sound").WithHint("policy store repair")
 		}
 		return report, err

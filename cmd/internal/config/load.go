@@ -209,7 +209,7 @@ func (l *loader) savedDomain(v value) (value, error) {
 	if strings.HasPrefix(v.from, "-") || strings.HasPrefix(v.from, "$") {
 		return v, nil
 	}
-	path := filepath.Join(l.result.Root, domainFile)
+	path := filepath.Join(l.result.Root, builtins.DefaultDomainFile)
 	raw, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):

@@ -1,0 +1,195 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/builtins/internal/store"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// CopyArgs are the arguments of [Copy].
+type CopyArgs struct {
+	Source string `arg:"" help:"Image to copy: a reference (the local store first, then its registry), or ocidir://PATH:TAG."`
+	Target string `arg:"" help:"Where to copy it: a reference in a registry, or ocidir://PATH:TAG for an OCI layout on disk."`
+	Local  bool   `help:"Write to the local store instead of the registry that the target names."`
+}
+
+// Copy moves an image by digest: what arrives has the digest of what left. What
+// the target has already is not sent again. It fails like push and pull.
+func Copy(ctx context.Context, e *Env, args *CopyArgs) (*Image, error) {
+	to, err := e.place(args.Target, args.Local, true)
+	if err != nil {
+		return nil, err
+	}
+	from, err := e.place(args.Source, true, false)
+	if err != nil {
+		return nil, err
+	}
+	l, err := from.open(ctx, e, args.Source)
+	switch {
+	case err == nil:
+		defer l.Close()
+		return l.copyTo(ctx, e, to)
+	case from.layout || !errors.Is(err, fault.NotFound) || from.name.Registry == "":
+		return nil, err
+	case to.store != nil:
+		return e.fetch(ctx, from.name, to)
+	}
+	d, unchanged, err := e.Remote.Copy(ctx, from.name, to.name)
+	if err != nil {
+		return nil, err
+	}
+	image := named(to.name, d.Digest)
+	if _, raw, err := e.Remote.Manifest(ctx, artifact.Name{Registry: to.name.Registry, Repository: to.name.Repository, Digest: d.Digest}); err == nil {
+		if m, err := artifact.ParseManifest(raw); err == nil {
+			image = describe(to.name, d.Digest, m)
+		}
+	}
+	image.Unchanged = unchanged
+	return image, nil
+}
+
+// place is where an image lies or shall lie: a store and the name of its entry
+// there, or a registry.
+type place struct {
+	name   artifact.Name
+	entry  string // name of the entry in store
+	store  Store  // nil: the registry that name says
+	layout bool   // an OCI layout of its own, not the local store
+}
+
+const layoutScheme = "ocidir://"
+
+// place reads a source or target. With local, a reference means the local store.
+func (e *Env) place(typed string, local, write bool) (place, error) {
+	if rest, ok := strings.CutPrefix(typed, layoutScheme); ok {
+		return e.layoutPlace(typed, rest, write)
+	}
+	if strings.Contains(typed, "://") {
+		return place{}, fault.New(fault.Usage, typed, "only ocidir:// may stand before a path").
+			WithHint("type a reference, or %sPATH:TAG", layoutScheme)
+	}
+	if !write && isDigestPrefix(typed, prefixDigits) {
+		return place{store: e.Store}, nil
+	}
+	name, err := artifact.ParseName(typed, e.Settings.DefaultDomain)
+	p := place{name: name, entry: name.Tagged()}
+	if local {
+		p.store = e.Store
+	}
+	if err == nil && write && name.Tag == "" {
+		err = fault.New(fault.Usage, typed, "a target needs a tag").WithHint("name it %s:TAG", name.Familiar())
+	}
+	return p, err
+}
+
+func (e *Env) layoutPlace(typed, rest string, write bool) (place, error) {
+	folder, tag := rest, "latest"
+	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, '/') {
+		folder, tag = rest[:i], rest[i+1:]
+	}
+	if folder == "" || tag == "" {
+		return place{}, fault.New(fault.Usage, typed, "names no folder").WithHint("type %s./layout:1.0.0", layoutScheme)
+	}
+	real, err := e.Files.Path(folder)
+	if write && errors.Is(err, fault.NotFound) {
+		real, err = e.Files.Path(path.Dir(filepath.ToSlash(folder)))
+		real = filepath.Join(real, filepath.Base(folder))
+	}
+	if err != nil {
+		return place{}, err
+	}
+	return place{
+		name:   artifact.Name{Registry: "ocidir:", Repository: "/" + folder, Tag: tag},
+		entry:  tag,
+		store:  store.New(real, store.Options{LockTimeout: e.Settings.LockTimeout}),
+		layout: true,
+	}, nil
+}
+
+// open opens the image at p when a store has it.
+func (p place) open(ctx context.Context, e *Env, typed string) (*local, error) {
+	if !p.layout {
+		return e.open(ctx, Ref{typed})
+	}
+	hold, err := p.store.Hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := openEntry(ctx, p)
+	if err != nil {
+		return nil, errors.Join(fault.In("", typed, err), hold.Close())
+	}
+	l.hold = hold
+	return l, nil
+}
+
+func openEntry(ctx context.Context, p place) (*local, error) {
+	entry, err := p.store.Get(ctx, p.entry)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := p.store.Read(ctx, entry.Descriptor, maxManifest)
+	if err != nil {
+		return nil, err
+	}
+	m, err := artifact.ParseManifest(raw)
+	return &local{name: p.name, descriptor: entry.Descriptor, manifest: m, store: p.store}, err
+}
+
+// copyTo sends a stored image to another place.
+func (l *local) copyTo(ctx context.Context, e *Env, to place) (*Image, error) {
+	image := describe(to.name, l.descriptor.Digest, l.manifest)
+	if to.store == nil {
+		var err error
+		image.Unchanged, err = e.Remote.Push(ctx, to.name, l.manifest.Raw, bare(l.descriptor), l)
+		return image, err
+	}
+	before, err := to.store.Get(ctx, to.entry)
+	if err == nil && before.Digest == l.descriptor.Digest {
+		image.Unchanged = true
+		return image, nil
+	} else if err != nil && !errors.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	tx, err := to.store.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Close()
+	for _, d := range append(l.manifest.Layers, l.manifest.Config, bare(l.descriptor)) {
+		if err := l.copyBlob(ctx, tx, d); err != nil {
+			return nil, err
+		}
+	}
+	entry := e.newEntry(to.name, bare(l.descriptor), l.manifest)
+	entry.Name = to.entry
+	return image, tx.Tag(ctx, entry)
+}
+
+func (l *local) copyBlob(ctx context.Context, tx *store.Tx, d artifact.Descriptor) error {
+	if tx.Has(ctx, d) {
+		return nil
+	}
+	r, err := l.Open(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	in, err := tx.Create(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if _, err := io.Copy(in, r); err != nil {
+		return err
+	}
+	_, err = in.Commit(ctx)
+	return err
+}
