@@ -20,6 +20,9 @@ func (p *Printer) cell(key string, n node) string {
 	case n.kind == '[' && n.line():
 		var all []string
 		for _, item := range n.items {
+			if item.kind == '"' && item.text == "" {
+				item.text = `""` // an empty text among others is something: the root of all data
+			}
 			all = append(all, p.cell(key, item))
 		}
 		return strings.Join(all, ", ")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/policyhost/policy/builtins"
+	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/cmd/internal/render"
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -179,13 +180,19 @@ func TestInspection(t *testing.T) {
 	var inspection builtins.Inspection
 	inspection.Image = image("ghcr.io/acme/authz", "1.0", time.Hour, 10)
 	inspection.Annotations = map[string]string{"rego.version": "rego.v1\x07"}
+	if err := json.Unmarshal([]byte(`{"roots":[""],"revision":"","packages":["authz","roles"],"files":[{"path":"a_b.rego","size":2000}]}`), &inspection.Bundle); err != nil {
+		t.Fatal(err)
+	}
+	inspection.Layers = []artifact.Descriptor{{MediaType: artifact.MediaTypeLayer, Digest: "sha256:ab", Size: 3}}
 	p, out, _ := printer(render.Text)
 	if err := p.Answer(&inspection); err != nil {
 		t.Fatal(err)
 	}
 	const want = "ref: ghcr.io/acme/authz:1.0\n" +
 		"digest: sha256:9c1f20aa4b1e0000000000000000000000000000000000000000000000000000\n" +
-		"size: 10\ncreated: 2026-11-22T11:00:00Z\nannotations:\n  rego.version: rego.v1\\x07\n"
+		"size: 10\ncreated: 2026-11-22T11:00:00Z\nannotations:\n  rego.version: rego.v1\\x07\n" +
+		"layers:\n  MEDIA TYPE\tDIGEST\tSIZE\n  application/vnd.oci.image.layer.v1.tar+gzip\tsha256:ab\t3\n" +
+		"bundle:\n  roots: \"\"\n  packages: authz, roles\n  files:\n    PATH\tSIZE\n    a_b.rego\t2000\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/mattn/go-runewidth"
 )
@@ -109,7 +110,7 @@ func (p *Printer) rows(n node) *table {
 	}
 	t := new(table)
 	for _, key := range keys {
-		t.header = append(t.header, strings.ToUpper(label(key)))
+		t.header = append(t.header, heading(key))
 	}
 	for _, item := range n.items {
 		var row []string
@@ -119,4 +120,18 @@ func (p *Printer) rows(n node) *table {
 		t.add(row...)
 	}
 	return t
+}
+
+// heading is a key as a column's title: BYTES FREED, MEDIA TYPE.
+func heading(key string) string {
+	var b strings.Builder
+	for i, r := range key {
+		if r == '_' || i > 0 && unicode.IsUpper(r) {
+			b.WriteByte(' ')
+		}
+		if r != '_' {
+			b.WriteRune(unicode.ToUpper(r))
+		}
+	}
+	return Safe(b.String())
 }

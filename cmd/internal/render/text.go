@@ -176,7 +176,7 @@ func (p *Printer) section(b *strings.Builder, n node, indent string) {
 	if p.forPeople() {
 		for i, key := range n.keys {
 			if n.items[i].line() && !n.items[i].empty() {
-				width = max(width, displayWidth(label(key)))
+				width = max(width, displayWidth(Safe(key)))
 			}
 		}
 	}
@@ -186,10 +186,10 @@ func (p *Printer) section(b *strings.Builder, n node, indent string) {
 			continue
 		}
 		if item.line() {
-			fmt.Fprintf(b, "%s%s:%s %s\n", indent, label(key), pad(label(key), width), p.cell(key, item))
+			fmt.Fprintf(b, "%s%s:%s %s\n", indent, Safe(key), pad(Safe(key), width), p.cell(key, item))
 			continue
 		}
-		fmt.Fprintf(b, "%s%s:\n", indent, label(key))
+		fmt.Fprintf(b, "%s%s:\n", indent, Safe(key))
 		p.block(b, item, indent+"  ")
 	}
 }
@@ -209,9 +209,6 @@ func (p *Printer) block(b *strings.Builder, n node, indent string) {
 		fmt.Fprintf(b, "%s- %s\n", indent, p.cell("", item))
 	}
 }
-
-// label is a key as people read it.
-func label(key string) string { return Safe(strings.ReplaceAll(key, "_", " ")) }
 
 // line reports whether n fits behind its key: a value, or a few of them.
 func (n node) line() bool {
