@@ -42,7 +42,7 @@ type Signature struct {
 type Annotation struct {
 	Path        string         `json:"path"` // what it is about: "data.authz.allow"
 	File        string         `json:"file"`
-	Line        int            `json:"line"` // from 1
+	Line        int            `json:"line"` // of the rule or package it is about, from 1
 	Scope       string         `json:"scope"`
 	Title       string         `json:"title,omitempty"`
 	Description string         `json:"description,omitempty"`
