@@ -82,6 +82,10 @@ func (x *exchange) repeatable(err error) bool {
 func (x *exchange) once(ctx context.Context, from int64) (*http.Response, error) {
 	var tried string
 	var refused error
+	if x.to == x.home {
+		x.home.settle(ctx)
+		x.url.Scheme = x.home.scheme()
+	}
 	for round := 0; ; round++ {
 		authorization, err := x.authorize(ctx, tried)
 		if err != nil {
@@ -91,6 +95,9 @@ func (x *exchange) once(ctx context.Context, from int64) (*http.Response, error)
 			return nil, refused
 		}
 		resp, err := x.send(ctx, authorization, from)
+		if x.mistaken(ctx, round, resp, err) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -100,15 +107,27 @@ func (x *exchange) once(ctx context.Context, from int64) (*http.Response, error)
 			_, refused = x.failed(resp)
 			tried = authorization
 			continue
-		case resp.StatusCode == http.StatusBadRequest && round == 0 && x.to == x.home && x.home.speaksTLS(ctx):
-			drop(resp)
-			x.url.Scheme = x.home.scheme()
-			continue
 		case resp.StatusCode >= 300:
 			return x.failed(resp)
 		}
 		return resp, nil
 	}
+}
+
+// mistaken reports whether a first answer was what a TLS server says to plain
+// HTTP, and if it was, makes the exchange one over TLS.
+func (x *exchange) mistaken(ctx context.Context, round int, resp *http.Response, err error) bool {
+	if round > 0 || x.to != x.home || x.home.fixed || err == nil && resp.StatusCode != http.StatusBadRequest {
+		return false
+	}
+	if err != nil && !transient(err) || !x.home.speaksTLS(ctx) {
+		return false
+	}
+	if err == nil {
+		drop(resp)
+	}
+	x.url.Scheme = x.home.scheme()
+	return true
 }
 
 // failed turns a final status into an error, except for the answers to chunks,

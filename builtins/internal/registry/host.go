@@ -25,7 +25,8 @@ type host struct {
 	config   HostConfig
 	vendor   vendor
 	plain    atomic.Bool // http, else https
-	fixed    bool        // the scheme was chosen by the user
+	fixed    bool        // the scheme is not to be found out
+	settled  sync.Once
 	auth     authority
 	slots    chan struct{}
 
@@ -77,9 +78,8 @@ func (c *Client) newHost(name, endpoint string) *host {
 	conf := c.o.Host(name)
 	h := &host{name: name, endpoint: endpoint, config: conf, vendor: vendorOf(name), dial: c.o.Timeouts.Dial}
 	h.handler = c.o.Embedded[name]
-	trusted := conf.CA != "" || conf.ClientCert != ""
-	h.plain.Store(conf.PlainHTTP || h.handler != nil || isLoopback(endpoint) && !trusted)
-	h.fixed = conf.PlainHTTP || trusted || h.handler != nil
+	h.fixed = conf.PlainHTTP || conf.ClientCert != "" || h.handler != nil || !isLoopback(endpoint)
+	h.plain.Store(conf.PlainHTTP || h.handler != nil || !h.fixed)
 	n := conf.Concurrency
 	if n <= 0 {
 		n = 6
@@ -202,17 +202,19 @@ func (h *host) proxy() (func(*http.Request) (*url.URL, error), error) {
 
 func (h *host) tls() (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: h.config.Insecure} //nolint:gosec // the user asked for it, for this host
-	if h.config.CA != "" {
-		pem, err := os.ReadFile(h.config.CA)
-		if err != nil {
-			return nil, fileFault(h.name, "reading its CA", err)
-		}
+	if len(h.config.CA) > 0 {
 		pool, err := x509.SystemCertPool()
 		if err != nil {
 			pool = x509.NewCertPool()
 		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fault.New(fault.Invalid, h.name, "reading its CA: %q holds no PEM certificate", h.config.CA)
+		for _, file := range h.config.CA {
+			pem, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fileFault(h.name, "reading its CA", err)
+			}
+			if !pool.AppendCertsFromPEM(pem) {
+				return nil, fault.New(fault.Invalid, h.name, "reading its CA: %q holds no PEM certificate", file)
+			}
 		}
 		conf.RootCAs = pool
 	}
@@ -226,10 +228,19 @@ func (h *host) tls() (*tls.Config, error) {
 	return conf, nil
 }
 
-// speaksTLS tries a TLS handshake with a loopback host that was assumed to be
-// plain and answered as if it were not. The scheme only ever goes up.
+// settle finds out early that a loopback host speaks TLS, where a user who
+// names authorities makes that likely.
+func (h *host) settle(ctx context.Context) {
+	if len(h.config.CA) > 0 {
+		h.settled.Do(func() { h.speaksTLS(ctx) })
+	}
+}
+
+// speaksTLS reports whether a loopback host that was taken for plain answers a
+// TLS handshake, and makes it https from then on. The scheme only ever goes up:
+// nothing that fails over TLS is tried without.
 func (h *host) speaksTLS(ctx context.Context) bool {
-	if h.fixed || !h.plain.Load() || !isLoopback(h.endpoint) {
+	if h.fixed || !h.plain.Load() {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.dial)

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/publicsuffix"
 )
 
 // vendor is what is peculiar to one registry or one family of them. A vendor's
@@ -97,30 +95,21 @@ func namedHost(u *url.URL, list []string) bool {
 
 // mayIssueTokens decides whether the realm in a registry's challenge gets its
 // credentials: the registry's own origin; its own host name over https on any
-// port; a host of the vendor's row or named by the user; or, over https, a host
-// under the same registrable domain (registry.example.com and
-// gitlab.example.com, but not two customers of github.io).
+// port; or, over https, a host of the vendor's row or one the user named. A
+// neighbour (gitlab.example.com for registry.example.com) has to be named:
+// whether two hosts have one owner cannot be read off their names.
 func (h *host) mayIssueTokens(realm *url.URL) bool {
+	if realm.User != nil {
+		return false
+	}
 	if origin(realm) == origin(h.url("")) {
 		return true
-	}
-	if realm.Scheme != "https" || realm.User != nil {
-		return false
 	}
 	if namedHost(realm, h.config.TokenHosts) || namedHost(realm, h.vendor.realms) {
 		return true
 	}
-	ours, theirs := hostname(h.endpoint), hostname(realm.Host)
-	if _, err := netip.ParseAddr(ours); err == nil {
-		return false // two ports of one address may be two owners
-	}
-	if isLoopback(ours) {
-		return false
-	}
-	if ours == theirs {
-		return true
-	}
-	a, errA := publicsuffix.EffectiveTLDPlusOne(ours)
-	b, errB := publicsuffix.EffectiveTLDPlusOne(theirs)
-	return errA == nil && errB == nil && a == b
+	// Two ports of one address, or of this machine, may be two owners.
+	_, err := netip.ParseAddr(hostname(h.endpoint))
+	return realm.Scheme == "https" && err != nil && !isLoopback(h.endpoint) &&
+		hostname(realm.Host) == hostname(h.endpoint)
 }

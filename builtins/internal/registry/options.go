@@ -12,13 +12,13 @@ import (
 // HostConfig is what a user may set for one registry. The zero value is right
 // for a registry on the internet.
 type HostConfig struct {
-	PlainHTTP  bool   // speak plain HTTP; loopback hosts do so by themselves
-	Insecure   bool   // accept any certificate
-	CA         string // path of a PEM file with authorities to trust besides the system's
-	ClientCert string // path of a PEM file, with ClientKey
-	ClientKey  string // path of a PEM file
-	Proxy      string // URL; "" is the environment's, "none" is none
-	Mirror     string // HOST[:PORT][/PREFIX] asked first when reading
+	PlainHTTP  bool     // speak plain HTTP; loopback hosts do so by themselves
+	Insecure   bool     // accept any certificate
+	CA         []string // paths of PEM files with authorities to trust besides the system's
+	ClientCert string   // path of a PEM file, with ClientKey
+	ClientKey  string   // path of a PEM file
+	Proxy      string   // URL; "" is the environment's, "none" is none
+	Mirror     string   // HOST[:PORT][/PREFIX] asked first when reading
 
 	UploadHosts []string // hosts, besides its own, that may receive uploads, over https
 	TokenHosts  []string // hosts, besides its own and known ones, that may issue its tokens, over https

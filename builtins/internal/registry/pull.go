@@ -20,14 +20,14 @@ type Sink interface {
 }
 
 // Writer takes the content of one blob. It is used by one goroutine at a time.
-// A Writer that also has a method Discard() error gets it called when content
-// left by an earlier try turns out to be wrong; nothing of it may be kept.
 type Writer interface {
 	// Write takes the content from its first byte on, those included that
-	// Partial has: they come again, so that everything is hashed, and need not
-	// be written.
+	// Partial has: they come again, so that everything is hashed, and where
+	// they are the same they need not be written.
 	io.Writer
 	// Partial gives bytes left by an earlier try and how many; nil, 0 if none.
+	// If they turn out wrong, all content is fetched into a new Writer, whose
+	// Partial is not asked for: there what is written replaces them.
 	Partial() (io.ReaderAt, int64)
 	// Commit keeps the content; it is called once all bytes have been written
 	// and their digest has been found right.
@@ -73,9 +73,9 @@ func (c *Client) fetchInto(ctx context.Context, n artifact.Name, d artifact.Desc
 		return nil
 	}
 	t.state("start")
-	again, err := c.fetchOnce(ctx, n, d, sink, t)
-	if again {
-		_, err = c.fetchOnce(ctx, n, d, sink, t)
+	left, err := c.fetchOnce(ctx, n, d, sink, t, true)
+	if left > 0 && errors.Is(err, errs.ErrDigestMismatch) {
+		_, err = c.fetchOnce(ctx, n, d, sink, t, false)
 	}
 	if err != nil {
 		t.state("failed")
@@ -86,28 +86,25 @@ func (c *Client) fetchInto(ctx context.Context, n artifact.Name, d artifact.Desc
 	return nil
 }
 
-// fetchOnce fetches one blob. again is true when it failed because of bytes an
-// earlier run left, and these are gone.
-func (c *Client) fetchOnce(ctx context.Context, n artifact.Name, d artifact.Descriptor, sink Sink, t *transfer) (again bool, err error) {
+// fetchOnce fetches one blob, with resume from what an earlier try left; left is
+// how many bytes that was.
+func (c *Client) fetchOnce(ctx context.Context, n artifact.Name, d artifact.Descriptor, sink Sink, t *transfer, resume bool) (left int64, err error) {
 	w, err := sink.Create(ctx, d)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	m := &moving{desc: d, told: t.moved}
-	if m.have, m.size = w.Partial(); m.have == nil || m.size < 0 || m.size > d.Size {
+	if resume {
+		m.have, m.size = w.Partial()
+	}
+	if m.have == nil || m.size < 0 || m.size > d.Size {
 		m.have, m.size = nil, 0
 	}
-	if err := c.stream(ctx, n, m, w); err != nil {
-		wrong := errors.Is(err, errs.ErrDigestMismatch)
-		if x, ok := w.(interface{ Discard() error }); ok && wrong && m.size > 0 {
-			again = x.Discard() == nil
-		}
-		return again, errors.Join(err, w.Close())
+	err = c.stream(ctx, n, m, w)
+	if err == nil {
+		err = w.Commit(ctx)
 	}
-	if err := w.Commit(ctx); err != nil {
-		return false, errors.Join(err, w.Close())
-	}
-	return false, w.Close()
+	return m.size, errors.Join(err, w.Close())
 }
 
 // stream moves a blob from the registry to w. Network, hash (in regclient) and

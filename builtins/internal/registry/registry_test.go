@@ -154,14 +154,6 @@ func (w *writer) Close() error {
 	return nil
 }
 
-func (w *writer) Discard() error {
-	w.i.mu.Lock()
-	defer w.i.mu.Unlock()
-	w.b, w.partial = nil, nil
-	delete(w.i.partial, w.d.Digest)
-	return nil
-}
-
 func name(t testing.TB, s string) artifact.Name {
 	t.Helper()
 	n, err := artifact.ParseName(s, artifact.DefaultDomain)
