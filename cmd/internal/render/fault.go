@@ -95,12 +95,13 @@ func message(f *fault.Error) string {
 }
 
 // cause is the sentence without verb and subject. What Go calls a cancelled
-// context, people know by another name.
+// context, people know by another name; once wrapped, it has a better one.
 func cause(f *fault.Error) string {
-	switch f.Err {
-	case context.Canceled:
+	bare := errors.Unwrap(f.Err) == nil
+	switch {
+	case bare && errors.Is(f.Err, context.Canceled):
 		return "interrupted"
-	case context.DeadlineExceeded:
+	case bare && errors.Is(f.Err, context.DeadlineExceeded):
 		return "the time is up"
 	}
 	return f.Err.Error()
@@ -113,7 +114,7 @@ func hint(f *fault.Error) string {
 		return f.Hint
 	case f.Kind == fault.Internal:
 		return "this is a defect of policy: please report it at https://github.com/policyhost/policy/issues"
-	case f.Err == context.DeadlineExceeded:
+	case f.Kind == fault.Limit && errors.Is(f.Err, context.DeadlineExceeded):
 		return "allow more time: --timeout 10m"
 	}
 	return ""
