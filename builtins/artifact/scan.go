@@ -24,7 +24,8 @@ type Limits struct {
 // DefaultLimits let through whatever a policy may reasonably be.
 var DefaultLimits = Limits{Total: 512 << 20, Ratio: 100, Entries: 10_000, NameLength: 255}
 
-func (l Limits) orDefault() Limits {
+// WithDefaults returns l with [DefaultLimits] in the place of zero fields.
+func (l Limits) WithDefaults() Limits {
 	d := DefaultLimits
 	if l.Total > 0 {
 		d.Total = l.Total
@@ -73,7 +74,7 @@ type Summary struct {
 // It fails with Invalid or Limit, naming the entry, and with the error of visit
 // or of r as it is.
 func Scan(r io.Reader, l Limits, visit func(h Header, r io.Reader) error) (Summary, error) {
-	s := &scan{limits: l.orDefault(), source: &source{r: r}, buf: make([]byte, 64<<10)}
+	s := &scan{limits: l.WithDefaults(), source: &source{r: r}, buf: make([]byte, 64<<10)}
 	err := s.run(visit)
 	s.sum.Size, s.sum.Inflated = s.source.n, s.out
 	return s.sum, err

@@ -41,7 +41,7 @@ type PackOptions struct {
 // files that [Scan] would refuse, and with Conflict when a file does not have the size it
 // was said to have.
 func Pack(w io.Writer, files []File, o PackOptions) error {
-	entries, err := tree(files, o.Limits.orDefault())
+	entries, err := tree(files, o.Limits.WithDefaults())
 	if err != nil {
 		return err
 	}

@@ -1,16 +1,18 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/runtime/fault"
@@ -198,7 +200,8 @@ func (b *build) fileVersions() {
 			if b.manifest.FileRegoVersions == nil {
 				b.manifest.FileRegoVersions = map[string]int{}
 			}
-			b.manifest.FileRegoVersions["/"+m.name] = n
+			b.manifest.FileRegoVersions[m.name] = n
+			b.manifest.FileRegoVersions["/"+m.name] = n // for when it is unpacked
 		}
 	}
 }
@@ -286,28 +289,53 @@ func (b *build) verify(inputs []*input) error {
 
 // blame turns an error of any stage into a fault with the user's names.
 func (b *build) blame(ctx context.Context, err error) error {
+	if we, ok := errors.AsType[*writeError](err); ok {
+		return we.err
+	}
 	return typedNames(b.modules, fromOPA(ctx, "", err))
 }
 
+// writeError is a failure of the writer given to [Build]: not about the policy.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return e.err.Error() }
+
 // copySources packs the sources as they are, while they are compiled and checked.
+// What compiler and check have to say is said together, the same each time.
 func (b *build) copySources(ctx context.Context, w io.Writer) error {
 	files := slices.Concat(moduleSources(b.modules), b.data, b.others)
-	g, ctx := errgroup.WithContext(ctx)
-	var compiler *ast.Compiler
+	packing, stop := context.WithCancel(ctx)
+	defer stop()
+	var (
+		wg       sync.WaitGroup
+		compiler *ast.Compiler
+		errs     [3]error
+	)
 	data := newDataCheck(b.data, b.modules, *b.manifest.Roots)
-	g.Go(func() (err error) {
+	run := func(i int, stage func() error) {
+		wg.Go(func() {
+			if errs[i] = stage(); errs[i] != nil {
+				stop()
+			}
+		})
+	}
+	run(0, func() (err error) {
 		compiler, err = compileModules(b.modules, b.caps.of(b.version))
 		return err
 	})
-	g.Go(func() error { return data.run(ctx) })
-	g.Go(func() error { return b.pack(ctx, files, w) })
-	if err := g.Wait(); err != nil {
-		return err
+	run(1, func() error { return data.run(ctx) })
+	run(2, func() error { return b.pack(packing, files, w) })
+	wg.Wait()
+	if errs[0] == nil && errs[1] == nil && errs[2] == nil {
+		if conflicts := ast.CheckPathConflicts(compiler, data.exists); len(conflicts) > 0 {
+			return conflicts
+		}
+		return nil
 	}
-	if errs := ast.CheckPathConflicts(compiler, data.exists); len(errs) > 0 {
-		return errs
+	if all := slices.Concat(problemsOf(errs[0]), problemsOf(errs[1])); len(all) > 0 {
+		return &fault.Error{Kind: fault.Invalid, Err: all}
 	}
-	return nil
+	return cmp.Or(errs[0], errs[1], errs[2])
 }
 
 func moduleSources(modules []*buildModule) []*source {
@@ -341,18 +369,49 @@ func (b *build) pack(ctx context.Context, files []*source, w io.Writer) error {
 	for _, f := range files {
 		packed = append(packed, artifact.File{Path: f.name, Size: f.size, Open: f.open})
 	}
-	return artifact.Pack(&limited{ctx: ctx, w: w}, packed, artifact.PackOptions{ModTime: b.o.Created, Limits: b.o.Limits})
+	out := &output{ctx: ctx, w: w}
+	err = artifact.Pack(out, packed, artifact.PackOptions{ModTime: b.o.Created, Limits: b.o.Limits})
+	if out.err != nil {
+		return &writeError{out.err}
+	}
+	if err != nil {
+		return err
+	}
+	return b.checkSize(files, out.n)
 }
 
-// limited stops a copy when the build is over.
-type limited struct {
+// checkSize refuses what nobody could open again: a scan takes it for a bomb.
+func (b *build) checkSize(files []*source, packed int64) error {
+	limits := b.o.Limits.WithDefaults()
+	total := int64(0)
+	for _, f := range files {
+		total += f.size
+	}
+	switch {
+	case total > limits.Total:
+		return fault.New(fault.Limit, "", "%d MiB of files, at most %d are allowed in a bundle", total>>20, limits.Total>>20)
+	case total > 1<<20 && total/limits.Ratio > packed:
+		return fault.New(fault.Limit, "", "the files shrink to less than a %dth, which is taken for an attack when the bundle is opened", limits.Ratio).
+			WithHint("look for a data file that repeats itself")
+	}
+	return nil
+}
+
+// output counts what is written, stops when the build is over, and remembers its
+// own failure, which is not about the policy.
+type output struct {
 	ctx context.Context
 	w   io.Writer
+	n   int64
+	err error
 }
 
-func (l *limited) Write(p []byte) (int, error) {
-	if l.ctx.Err() != nil {
-		return 0, context.Cause(l.ctx)
+func (o *output) Write(p []byte) (int, error) {
+	if o.ctx.Err() != nil {
+		return 0, context.Cause(o.ctx)
 	}
-	return l.w.Write(p)
+	n, err := o.w.Write(p)
+	o.n += int64(n)
+	o.err = err
+	return n, err
 }

@@ -49,7 +49,26 @@ func readManifest(in *input) (*bundleManifest, error) {
 	for field := range knownFields() {
 		delete(m.unknown, field)
 	}
+	m.relative()
 	return m, m.check()
+}
+
+// relative makes the names of files in the manifest fit a tar of relative names,
+// which OPA compares as they are: modules of code without the leading slash,
+// patterns in both spellings (in a folder the names OPA compares have the slash).
+func (m *bundleManifest) relative() {
+	for i, w := range m.WasmResolvers {
+		m.WasmResolvers[i].Module = strings.TrimPrefix(w.Module, "/")
+	}
+	if len(m.FileRegoVersions) == 0 {
+		return
+	}
+	both := map[string]int{}
+	for pattern, v := range m.FileRegoVersions {
+		bare := strings.TrimPrefix(pattern, "/")
+		both[bare], both["/"+bare] = v, v
+	}
+	m.FileRegoVersions = both
 }
 
 func knownFields() map[string]bool {

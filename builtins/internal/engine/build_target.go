@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/compile"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -57,10 +59,15 @@ func (b *build) translate(ctx context.Context, w io.Writer) error {
 		WithPartialNamespace("partial").
 		WithEnablePrintStatements(b.o.Target == compile.TargetPlan) // as opa build
 	if err := c.Build(ctx); err != nil {
+		if te, ok := errors.AsType[*topdown.Error](err); ok && te.Code == topdown.InternalErr && len(b.caps.stubs) > 0 {
+			return fault.Of(b.blame(ctx, err)).
+				WithHint("what only another engine can call cannot be optimized: leave -O out")
+		}
 		return err
 	}
 	out := c.Bundle()
 	b.manifest.Manifest = out.Manifest
+	b.manifest.relative()
 	b.built.Roots = *out.Manifest.Roots
 	return b.pack(ctx, slices.Concat(outputs(out), b.data), w)
 }

@@ -1,12 +1,7 @@
 package engine_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -322,11 +317,3 @@ func TestBuildFails(t *testing.T) {
 		})
 	}
 }
-
-var (
-	_ = tar.TypeReg
-	_ = gzip.BestSpeed
-	_ = context.Canceled
-	_ = json.Valid
-	_ = errors.Is
-)

@@ -123,6 +123,9 @@ func problemsOf(err error) Problems {
 	var collect func(err error) bool
 	collect = func(err error) bool {
 		switch e := err.(type) {
+		case Problems:
+			ps = append(ps, e...)
+			return len(e) > 0
 		case ast.Errors:
 			for _, one := range e {
 				ps = append(ps, problemOf(one))

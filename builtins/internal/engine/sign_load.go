@@ -19,7 +19,20 @@ func folderLoader(p Path, ignore []string) (bundle.DirectoryLoader, io.Closer, e
 	if err != nil {
 		return nil, nil, fromFS(p.Typed, err)
 	}
-	return bundle.NewFSLoaderWithRoot(root.FS(), ".").WithFilter(exclude(ignore)), root, nil
+	return bundle.NewFSLoaderWithRoot(below{root.FS()}, belowName).WithFilter(exclude(ignore)), root, nil
+}
+
+// below puts a folder into another: OPA's loader takes the dot off the names of
+// files whose folder is called ".".
+type below struct{ fs.FS }
+
+const belowName = "bundle"
+
+func (b below) Open(name string) (fs.File, error) {
+	if name = strings.TrimPrefix(strings.TrimPrefix(name, belowName), "/"); name == "" {
+		name = "."
+	}
+	return b.FS.Open(name)
 }
 
 func tarLoader(p Path, ignore []string) (bundle.DirectoryLoader, io.Closer, error) {
@@ -32,6 +45,7 @@ func tarLoader(p Path, ignore []string) (bundle.DirectoryLoader, io.Closer, erro
 
 func exclude(ignore []string) func(name string, _ fs.FileInfo, _ int) bool {
 	return func(name string, _ fs.FileInfo, _ int) bool {
-		return ignored(ignore, strings.Trim(filepath.ToSlash(name), "./"))
+		name = strings.TrimPrefix(filepath.ToSlash(name), belowName+"/")
+		return ignored(ignore, strings.TrimPrefix(strings.TrimPrefix(name, "./"), "/"))
 	}
 }
