@@ -104,7 +104,7 @@ func (b Builtin) call(thread *starlark.Thread, name string, m Module, args starl
 	if err != nil {
 		return nil, err
 	}
-	result, err := b.guarded(r.ctx, name, Call{Args: filled, Module: m, Pos: position(thread.CallFrame(1).Pos)})
+	result, err := b.guarded(r.ctx, name, Call{Args: filled, Module: m, Pos: caller(thread)})
 	if scalar {
 		result = single(result)
 	}

@@ -145,6 +145,17 @@ func identifierAt(line string, col int) string {
 	return string(runes[col-1 : end])
 }
 
+// caller is the place of the innermost call in a script: a builtin may have been
+// called by another, such as sorted.
+func caller(thread *starlark.Thread) Position {
+	for depth := 1; depth < thread.CallStackDepth(); depth++ {
+		if pos := thread.CallFrame(depth).Pos; pos.Line > 0 {
+			return position(pos)
+		}
+	}
+	return Position{}
+}
+
 func position(p syntax.Position) Position {
 	return Position{File: p.Filename(), Line: int(p.Line), Col: int(p.Col)}
 }

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"time"
 
 	starjson "go.starlark.net/lib/json"
@@ -63,6 +64,19 @@ func (h *Host) Eval(ctx context.Context, src Source) (any, error) {
 	return p.Call(ctx, mainFunction, nil, nil)
 }
 
+// timeModule is Starlark's without the machine's time zone.
+func timeModule() *starlarkstruct.Module {
+	members := maps.Clone(startime.Module.Members)
+	members["from_timestamp"] = starlark.NewBuiltin("from_timestamp", func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		var sec, nsec int64
+		if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 1, &sec, &nsec); err != nil {
+			return nil, err
+		}
+		return startime.Time(time.Unix(sec, nsec).UTC()), nil
+	})
+	return &starlarkstruct.Module{Name: "time", Members: members}
+}
+
 // predeclared are the names a module sees besides those of the language.
 func (h *Host) predeclared(m Module) starlark.StringDict {
 	env := starlark.StringDict{
@@ -70,7 +84,7 @@ func (h *Host) predeclared(m Module) starlark.StringDict {
 		"struct": starlark.NewBuiltin("struct", starlarkstruct.Make),
 		"json":   starjson.Module,
 		"math":   starmath.Module,
-		"time":   startime.Module,
+		"time":   timeModule(),
 	}
 	if m.Root == stdRoot {
 		env["failure"] = starlark.NewBuiltin("failure", catch)

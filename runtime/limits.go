@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"runtime/metrics"
 	"time"
@@ -35,13 +36,13 @@ type Limits struct {
 const NoLimit = 1<<63 - 1
 
 // How long a script has to notice that it must stop, how often the watchdog
-// looks, and how much stack the interpreter may take: Go ends a process whose
-// stack passes 1 GB, so deeply nested values must be stopped before.
+// looks, and how much stack a run may take: Go ends a process whose stack passes
+// 1 GB, and what is nested that deep takes for ever to print.
 const (
-	grace     = 500 * time.Millisecond
+	grace     = 400 * time.Millisecond
 	heapGrace = 100 * time.Millisecond
 	sampling  = 10 * time.Millisecond
-	maxStack  = 256 << 20
+	maxStack  = 64 << 20
 )
 
 func (l Limits) withDefaults() Limits {
@@ -64,9 +65,11 @@ func (l Limits) exceeded(limit, field, format string, args ...any) *fault.Error 
 }
 
 // watch samples the process's memory until done is closed, and reports once when
-// it is above the limit.
+// there is too much of it.
 func (l Limits) watch(done <-chan struct{}, report func(*fault.Error)) {
 	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(samples)
+	before := samples[1].Value.Uint64()
 	tick := time.NewTicker(sampling)
 	defer tick.Stop()
 	for {
@@ -76,9 +79,12 @@ func (l Limits) watch(done <-chan struct{}, report func(*fault.Error)) {
 		case <-tick.C:
 		}
 		metrics.Read(samples)
-		heap, stack := samples[0].Value.Uint64(), samples[1].Value.Uint64()
-		if heap > l.Heap || stack > maxStack {
-			report(l.exceeded("memory", "Heap", "%d MiB in use, %d MiB allowed", (heap+stack)>>20, l.Heap>>20))
+		if heap := samples[0].Value.Uint64(); heap > l.Heap {
+			report(l.exceeded("memory", "Heap", "%d MiB in use, %d MiB allowed", heap>>20, l.Heap>>20))
+			return
+		}
+		if stack := samples[1].Value.Uint64(); stack > before+maxStack {
+			report(&fault.Error{Kind: fault.Limit, Err: errors.New("a value is nested too deep: working on it takes too much stack")})
 			return
 		}
 	}

@@ -48,7 +48,7 @@ func newRun(h *Host, l *loader, loading bool) *run {
 	if now.IsZero() {
 		now = l.started
 	}
-	startime.SetNow(r.thread, func() (time.Time, error) { return now, nil })
+	startime.SetNow(r.thread, func() (time.Time, error) { return now.UTC(), nil })
 	limit, name, field := r.limits.Steps, "steps", "Steps"
 	if loading {
 		limit, name, field = r.limits.LoadSteps, "load steps", "LoadSteps"
@@ -156,6 +156,6 @@ func (r *run) print(thread *starlark.Thread, text string) {
 		return
 	}
 	if r.host.Print != nil {
-		r.host.Print(position(thread.CallFrame(1).Pos), text)
+		r.host.Print(caller(thread), text)
 	}
 }
