@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/policyhost/policy/runtime/fault"
@@ -43,11 +44,7 @@ type faultWriter struct {
 }
 
 func (w *faultWriter) fault(err error) {
-	if several := joined(err); len(several) == 1 {
-		w.fault(several[0])
-		return
-	}
-	f := fault.Of(err)
+	f := unfold(err)
 	if several := joined(f.Err); several != nil {
 		for _, one := range several {
 			w.fault(fault.In(f.Op, "", one))
@@ -120,6 +117,24 @@ func hint(f *fault.Error) string {
 	return ""
 }
 
+// unfold gives the fault in err. One that is the only one of several is taken out
+// of the list, and keeps what is known around it.
+func unfold(err error) *fault.Error {
+	f := fault.Of(err)
+	several := joined(f.Err)
+	if len(several) != 1 {
+		return f
+	}
+	c := *unfold(fault.In(f.Op, f.Subject, several[0]))
+	if c.Hint == "" {
+		c.Hint = f.Hint
+	}
+	if len(f.Trace) > 0 && (len(c.Trace) == 0 || &f.Trace[0] != &c.Trace[0]) {
+		c.Trace = append(slices.Clone(f.Trace), c.Trace...)
+	}
+	return &c
+}
+
 // joined gives the errors that errors.Join made one of, nil for any other error.
 // An error that wraps several with text of its own is one.
 func joined(err error) []error {
@@ -145,11 +160,7 @@ type faultJSON struct {
 }
 
 func newFaultJSON(err error, traced map[*fault.Frame]bool) *faultJSON {
-	several := joined(err)
-	if len(several) == 1 {
-		return newFaultJSON(several[0], traced)
-	}
-	f := fault.Of(err)
+	f := unfold(err)
 	j := &faultJSON{Kind: f.Kind, Op: f.Op, Subject: f.Subject, Message: cause(f), Hint: hint(f)}
 	for _, one := range joined(f.Err) {
 		j.Errors = append(j.Errors, newFaultJSON(fault.In(f.Op, "", one), traced))

@@ -78,6 +78,13 @@ policy: push: refused
       return push(image)
              ^
 `},
+		{"a stack around the only one", &fault.Error{Kind: fault.NotFound, Op: "push", Subject: "ghcr.io/x:1", Err: errors.Join(missing), Trace: trace[:1]}, `
+policy: push ghcr.io/x:1: not in the local store
+  release.star:30:5: in main
+      publish("1.0")
+      ^
+  hint: build it first: policy build . -t ghcr.io/x:1
+`},
 		{"a stack around several", &fault.Error{Kind: fault.NotFound, Err: errors.Join(inner, missing), Trace: trace[:1]}, `
 policy: push: refused
   lib/x.star:12:9: in publish
@@ -212,6 +219,12 @@ func TestFaultJSON(t *testing.T) {
 	}
 	if !json.Valid(stderr.Bytes()) {
 		t.Error("not JSON")
+	}
+
+	p, _, stderr = printer(render.JSON)
+	p.Fault(errors.Join(missing))
+	if got := stderr.String(); strings.Contains(got, "errors") || !strings.Contains(got, `"message": "not in the local store"`) {
+		t.Errorf("got\n%s", got)
 	}
 
 	p, _, stderr = printer(render.YAML)
