@@ -1,0 +1,126 @@
+package main
+
+import "fmt"
+
+// bar is what performance.md asks of a job.
+type bar struct {
+	text  string
+	judge func(b *bench, all []series) verdict
+}
+
+// verdict says whether a bar holds.
+type verdict struct {
+	Bar   string `json:"bar"`
+	Seen  string `json:"seen"`
+	Holds string `json:"holds"` // "yes", "no" or "unknown"
+}
+
+// word makes the verdict of a measured and an allowed figure.
+func word(text string, seen, most float64, format string, args ...any) verdict {
+	v := verdict{Bar: text, Seen: fmt.Sprintf(format, args...), Holds: "no"}
+	if seen <= most {
+		v.Holds = "yes"
+	}
+	return v
+}
+
+func find(all []series, name string) (series, bool) {
+	for _, s := range all {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return series{}, false
+}
+
+// against is a bar on the ratio of a figure of policy to that of another program.
+func against(text, name string, most float64, figure func(series) float64) bar {
+	return bar{text, func(_ *bench, all []series) verdict {
+		other, ok := find(all, name)
+		if !ok {
+			return verdict{text, "no " + name + " here", "unknown"}
+		}
+		ratio := figure(all[0]) / figure(other)
+		return word(text, ratio, most, "%.2f × %s", ratio, name)
+	}}
+}
+
+// timeAgainst allows policy most times the time of the program.
+func timeAgainst(name string, most float64) bar {
+	return against(fmt.Sprintf("≤ %.2g × %s", most, name), name, most, series.time)
+}
+
+// rateAgainst asks for least times the throughput of the program.
+func rateAgainst(name string, least float64) bar {
+	b := against(fmt.Sprintf("throughput ≥ %.2f × %s", least, name), name, 1/least, series.time)
+	judge := b.judge
+	b.judge = func(bench *bench, all []series) verdict {
+		v := judge(bench, all)
+		if other, ok := find(all, name); ok {
+			v.Seen = fmt.Sprintf("%.2f × %s", other.time()/all[0].time(), name)
+		}
+		return v
+	}
+	return b
+}
+
+// memoryAgainst allows policy most times the peak memory of the program.
+func memoryAgainst(name string, most float64) bar {
+	return against(fmt.Sprintf("RSS ≤ %.2g × %s", most, name), name, most, series.memory)
+}
+
+// bestOf allows policy the time of the fastest of the programs.
+func bestOf(names ...string) bar {
+	const text = "≤ the best peer"
+	return bar{text, func(_ *bench, all []series) verdict {
+		var best series
+		for _, name := range names {
+			if s, ok := find(all, name); ok && (best.Name == "" || s.time() < best.time()) {
+				best = s
+			}
+		}
+		if best.Name == "" {
+			return verdict{text, "no peer here", "unknown"}
+		}
+		ratio := all[0].time() / best.time()
+		return word(text, ratio, 1, "%.2f × %s", ratio, best.Name)
+	}}
+}
+
+// memoryAtMost is a bar on policy's own peak memory, in MB.
+func memoryAtMost(mb float64) bar {
+	text := fmt.Sprintf("RSS ≤ %g MB", mb)
+	return bar{text, func(_ *bench, all []series) verdict {
+		seen := all[0].memory() / 1e6
+		return word(text, seen, mb, "%.1f MB", seen)
+	}}
+}
+
+// timeAtMost is a bar in milliseconds of the machine of performance.md.
+func timeAtMost(ms float64) bar { return scaled(fmt.Sprintf("≤ %g ms", ms), "policy", ms) }
+
+// scaled is a bar in milliseconds on one of the programs, widened by as much as
+// this machine is slower than that of performance.md.
+func scaled(text, name string, ms float64) bar {
+	return bar{text, func(b *bench, all []series) verdict {
+		s, ok := find(all, name)
+		if !ok {
+			return verdict{text, "not measured", "unknown"}
+		}
+		seen := s.time() * 1e3
+		return word(text, seen, ms*b.scale, "%.1f ms, of %.1f here", seen, ms*b.scale)
+	}}
+}
+
+// over allows policy so many milliseconds more than the program.
+func over(name string, ms float64) bar {
+	text := fmt.Sprintf("≤ %s + %g ms", name, ms)
+	return bar{text, func(b *bench, all []series) verdict {
+		other, ok := find(all, name)
+		if !ok {
+			return verdict{text, "not measured", "unknown"}
+		}
+		seen := (all[0].time() - other.time()) * 1e3
+		return word(text, seen, ms*b.scale, "+ %.2f ms, of %.2f here", seen, ms*b.scale)
+	}}
+}

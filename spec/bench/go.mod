@@ -1,0 +1,3 @@
+module github.com/policyhost/policy/spec/bench
+
+go 1.26.0
