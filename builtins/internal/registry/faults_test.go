@@ -188,7 +188,9 @@ func pullsLayer(r *http.Request) bool {
 func pullsManifest(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/manifests/")
 }
-func pushesLayer(r *http.Request) bool { return r.Method == http.MethodPut && r.ContentLength == layerSize }
+func pushesLayer(r *http.Request) bool {
+	return r.Method == http.MethodPut && r.ContentLength == layerSize
+}
 func startsUpload(r *http.Request) bool {
 	return r.Method == http.MethodPost && strings.Contains(r.URL.Path, "/blobs/uploads/")
 }

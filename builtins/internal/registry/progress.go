@@ -32,7 +32,7 @@ func (t *transfer) moved(done int64) {
 func (t *transfer) state(s string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.t.State = s; s == "done" {
+	if t.t.State = s; s == "done" || s == "exists" {
 		t.t.Done = t.t.Total
 	}
 	t.report(t.t)
