@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -28,6 +29,7 @@ func parse(m *module, body bool) error {
 	if body {
 		wrap(f)
 	}
+	guardRepetition(f, m.text)
 	m.file = f
 	return nil
 }
@@ -98,18 +100,19 @@ func (e *nameErrors) describe(l *loader, i int) (text, hint string) {
 
 // candidates are the names a typo may have meant.
 func (e *nameErrors) candidates() []string {
-	names := append(e.env.Keys(), starlark.Universe.Keys()...)
+	names := slices.DeleteFunc(e.env.Keys(), func(name string) bool { return name == guardName })
+	names = append(names, starlark.Universe.Keys()...)
 	syntax.Walk(e.module.file, func(n syntax.Node) bool {
 		if dot, ok := n.(*syntax.DotExpr); ok {
 			syntax.Walk(dot.X, func(n syntax.Node) bool {
-				if id, ok := n.(*syntax.Ident); ok && !e.undefined[id.Name] {
+				if id, ok := n.(*syntax.Ident); ok && !e.undefined[id.Name] && id.Name != guardName {
 					names = append(names, id.Name)
 				}
 				return true
 			})
 			return false
 		}
-		if id, ok := n.(*syntax.Ident); ok && !e.undefined[id.Name] {
+		if id, ok := n.(*syntax.Ident); ok && !e.undefined[id.Name] && id.Name != guardName {
 			names = append(names, id.Name)
 		}
 		return true

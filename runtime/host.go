@@ -86,6 +86,7 @@ func (h *Host) predeclared(m Module) starlark.StringDict {
 		"math":   starmath.Module,
 		"time":   timeModule(),
 	}
+	env[guardName] = starlark.NewBuiltin(guardName, guarded)
 	if m.Root == stdRoot {
 		env["failure"] = starlark.NewBuiltin("failure", catch)
 	}

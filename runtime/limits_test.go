@@ -72,7 +72,7 @@ func TestLoadLimits(t *testing.T) {
 		err  error
 		want string
 	}{
-		"steps":  {load(runtime.Limits{}, "while True:\n  pass", nil), "the load steps limit is reached: 10000000 | raise runtime.Limits.LoadSteps"},
+		"steps":  {load(runtime.Limits{LoadTime: time.Minute}, "while True:\n  pass", nil), "the load steps limit is reached: 10000000 | raise runtime.Limits.LoadSteps"},
 		"shared": {load(runtime.Limits{LoadSteps: 2000}, loads.String(), wide), "the load steps limit is reached: 2000"},
 		"time":   {load(runtime.Limits{LoadSteps: runtime.NoLimit, LoadTime: 50 * time.Millisecond}, "while True:\n  pass", nil), "the load time limit is reached: 50ms"},
 		"depth":  {load(runtime.Limits{}, "load('f0.star', 'x')", chain), `load ":f63.star": the depth limit is reached: more than 64 files`},
@@ -193,7 +193,7 @@ func TestHostile(t *testing.T) {
 		"indents":     nested(1200),
 		"mutual":      "def f(): g()\ndef g(): f()\nf()",
 		"y":           "(lambda f: f(f))(lambda f: f(f))",
-		"repeat":      "[0] * 10**10",
+		"repeat":      "[0] * 100000000",
 		"shift":       "1 << 100000",
 		"hash":        "x = ()\nfor _ in range(1000000):\n  x = (x,)\n[{x: i} for i in range(100000)]",
 		"return deep": "x = []\nfor _ in range(100000):\n  x = [x]\nx",
