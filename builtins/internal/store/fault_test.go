@@ -178,18 +178,23 @@ func TestEveryOperationFails(t *testing.T) {
 		name      string
 		err       error
 		on, short bool
+		sparse    bool // every fifth operation is enough, but for the soak
 		kind      fault.Kind
 	}{
-		{"EIO", syscall.EIO, false, false, fault.Unavailable},
-		{"ENOSPC, short write", syscall.ENOSPC, false, true, fault.Unavailable},
-		{"EMFILE", syscall.EMFILE, false, false, fault.Unavailable},
-		{"EACCES", syscall.EACCES, false, false, fault.Denied},
-		{"killed", syscall.EIO, true, false, fault.Unavailable},
-		{"killed in a write", syscall.EIO, true, true, fault.Unavailable},
+		{"EIO", syscall.EIO, false, false, false, fault.Unavailable},
+		{"ENOSPC, short write", syscall.ENOSPC, false, true, false, fault.Unavailable},
+		{"EMFILE", syscall.EMFILE, false, false, true, fault.Unavailable},
+		{"EACCES", syscall.EACCES, false, false, true, fault.Denied},
+		{"killed", syscall.EIO, true, false, true, fault.Unavailable},
+		{"killed in a write", syscall.EIO, true, true, false, fault.Unavailable},
 	} {
 		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
-			for k := 1; ; k++ {
+			step := 1
+			if mode.sparse && !soak() {
+				step = 5
+			}
+			for k := 1; ; k += step {
 				ffs := &faultFS{at: k, on: mode.on, short: mode.short, err: mode.err}
 				if done := failOnce(t, ffs, mode.kind); done {
 					if k < 60 {
@@ -229,6 +234,9 @@ func failOnce(t *testing.T, ffs *faultFS, kind fault.Kind) (done bool) {
 		if !errors.Is(err, ffs.err) {
 			t.Fatalf("%s: the cause is lost in %v", failed, err)
 		}
+	}
+	if strings.HasPrefix(failed, "sync") && errBuild == nil && errRemove == nil && errPrune == nil {
+		t.Fatalf("%s: acknowledged, but not durable", failed)
 	}
 	wantSound(t, real)
 	have := make(map[string]bool)
@@ -317,17 +325,124 @@ func TestForeignWriterBetween(t *testing.T) {
 	wantNames(t, real, "x/foreign:1", "x/old:1", "x/new:1")
 }
 
-// foreignFS lets another tool write once, when the new index is ready.
+// A tool that read the index before us writes it after us, while we make it
+// durable: our change is not acknowledged before it is there again.
+func TestForeignWriterAfter(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		work func(ctx context.Context, s *store.Store, img image) error
+		want []string
+	}{
+		{"build", func(ctx context.Context, s *store.Store, _ image) error {
+			_, err := build(ctx, s, "x/new:1", []byte("new"))
+			return err
+		}, []string{"x/a:1", "x/b:1", "x/new:1"}},
+		{"no clobber", func(ctx context.Context, s *store.Store, img image) error {
+			tx, err := s.Begin(ctx)
+			if err != nil {
+				return err
+			}
+			defer tx.Close()
+			return tx.TagIf(ctx, store.Entry{Name: "x/new:1", Descriptor: img.manifest}, func(old *store.Entry) error {
+				if old != nil {
+					return fault.New(fault.Conflict, "x/new:1", "exists")
+				}
+				return nil
+			})
+		}, []string{"x/a:1", "x/b:1", "x/new:1"}},
+		{"remove", func(ctx context.Context, s *store.Store, _ image) error {
+			got, err := s.Remove(ctx, "x/b:1")
+			if err == nil && len(got.Entries) != 1 {
+				return fmt.Errorf("removed %d", len(got.Entries))
+			}
+			return err
+		}, []string{"x/a:1"}},
+	} {
+		for _, again := range []bool{false, true} { // or it only writes what we wrote
+			t.Run(fmt.Sprint(c.name, again), func(t *testing.T) {
+				t.Parallel()
+				dir := filepath.Join(t.TempDir(), "root")
+				real := store.New(dir, store.Options{})
+				img := mustBuild(t, real, "x/a:1", "a")
+				mustBuild(t, real, "x/b:1", "b")
+				path := filepath.Join(dir, "index.json")
+				stale, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				foreign := &foreignFS{FS: &faultFS{}, after: func() {
+					b := stale
+					if again {
+						if b, err = os.ReadFile(path); err != nil {
+							t.Error(err)
+						}
+					}
+					if err := errors.Join(os.WriteFile(path+".new", b, 0o644), os.Rename(path+".new", path)); err != nil {
+						t.Error(err)
+					}
+				}}
+				if err := c.work(t.Context(), store.New(dir, store.Options{FS: foreign}), img); err != nil {
+					t.Fatal(err)
+				}
+				if foreign.after != nil {
+					t.Fatal("the other tool was not at work")
+				}
+				wantNames(t, real, c.want...)
+				wantSound(t, real)
+			})
+		}
+	}
+}
+
+// A file system without hard links has a previous generation, too; and a link
+// that another tool's rename spoils is made again.
+func TestIndexWithoutLinks(t *testing.T) {
+	t.Parallel()
+	for _, no := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.EMLINK, syscall.ENOENT} {
+		dir := filepath.Join(t.TempDir(), "root")
+		mustBuild(t, store.New(dir, store.Options{}), "x/a:1", "a")
+		path := filepath.Join(dir, "index.json")
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := store.New(dir, store.Options{FS: &foreignFS{FS: &faultFS{}, noLink: no}})
+		mustBuild(t, s, "x/b:1", "b")
+		wantNames(t, s, "x/a:1", "x/b:1")
+		if b, err := os.ReadFile(path + ".previous"); err != nil || string(b) != string(before) {
+			t.Errorf("%v: previous generation: %s, %v", no, b, err)
+		}
+	}
+}
+
+// foreignFS lets another tool write once: when the new index is ready, or when
+// it has just got its name.
 type foreignFS struct {
 	store.FS
-	write func()
+	write, after func()
+	noLink       error // how the first Link fails
 }
 
 func (f *foreignFS) Link(from, to string) error {
+	if f.noLink != nil {
+		err := f.noLink
+		f.noLink = nil
+		return &os.LinkError{Op: "link", Old: from, New: to, Err: err}
+	}
 	err := f.FS.Link(from, to)
 	if f.write != nil {
 		f.write()
 		f.write = nil
+	}
+	return err
+}
+
+func (f *foreignFS) Rename(from, to string) error {
+	err := f.FS.Rename(from, to)
+	if f.after != nil && filepath.Base(to) == "index.json" {
+		f.after()
+		f.after = nil
 	}
 	return err
 }

@@ -35,8 +35,12 @@ func (s *Store) Prune(ctx context.Context, olderThan time.Duration) (PruneReport
 	defer l.Unlock()
 	before := s.o.Now().Add(-olderThan)
 	var alive reach
-	err = s.update(ctx, func(ix *index) (err error) {
-		out.Entries, alive, err = s.dropNameless(ctx, ix, before)
+	err = s.update(ctx, func(ix *index) error {
+		dropped, reached, err := s.dropNameless(ctx, ix, before)
+		if len(dropped) > 0 {
+			out.Entries = dropped
+		}
+		alive = reached
 		return err
 	})
 	if err != nil {
@@ -68,7 +72,7 @@ func (s *Store) dropNameless(ctx context.Context, ix *index, before time.Time) (
 		return nil, nil, err
 	}
 	gone := make(map[int]bool, len(nameless))
-	dropped := []Entry{}
+	var dropped []Entry
 	for i := range ix.entries {
 		if e, ok := nameless[i]; ok {
 			gone[i] = true

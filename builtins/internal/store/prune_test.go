@@ -50,6 +50,9 @@ func TestPrune(t *testing.T) {
 	}
 
 	inIndex, named, nameless, gone := image("in an index"), image("named"), image("nameless"), image("no entry")
+	// An image that calls another's manifest a layer must not hide its layers.
+	tag("a/liar:1", putJSON(t, tx, artifact.MediaTypeManifest, map[string]any{"schemaVersion": 2,
+		"config": inIndex.layer, "layers": []any{artifact.Descriptor{MediaType: "x/y", Digest: named.manifest.Digest, Size: named.manifest.Size}}}))
 	child := putJSON(t, tx, artifact.MediaTypeIndex, map[string]any{"schemaVersion": 2, "manifests": []any{inIndex.manifest}})
 	tag("x/index:1", putJSON(t, tx, artifact.MediaTypeIndex, map[string]any{"schemaVersion": 2, "manifests": []any{child}}))
 	tag("x/named:1", named.manifest)
@@ -62,9 +65,6 @@ func TestPrune(t *testing.T) {
 	tag("", orphan)
 	subject := image("subject of a name")
 	tag("x/attestation:1", refers(subject.manifest, "attestation"))
-	// An image that calls another's manifest a layer must not hide its layers.
-	tag("a/liar:1", putJSON(t, tx, artifact.MediaTypeManifest, map[string]any{"schemaVersion": 2,
-		"config": named.layer, "layers": []any{artifact.Descriptor{MediaType: "x/y", Digest: named.manifest.Digest, Size: named.manifest.Size}}}))
 	in := create(t, tx, bodyDesc)
 	if _, err := in.Write(body[:10]); err != nil {
 		t.Fatal(err)

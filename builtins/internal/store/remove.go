@@ -25,14 +25,15 @@ func (s *Store) Remove(ctx context.Context, names ...string) (Removed, error) {
 	} else if !there {
 		return out, missing(names)
 	}
+	removed := false
 	err := s.update(ctx, func(ix *index) error {
-		out = Removed{Entries: []Entry{}}
 		gone := make(map[int]bool, len(names))
 		wanted := make(map[string]bool, len(names))
 		for _, name := range names {
 			wanted[name] = true
 		}
 		found := make(map[string]bool, len(names))
+		entries := []Entry{}
 		for i := range ix.entries {
 			e, err := ix.entry(i)
 			if err != nil {
@@ -43,7 +44,7 @@ func (s *Store) Remove(ctx context.Context, names ...string) (Removed, error) {
 			}
 			gone[i] = true // another tool may have written a name twice
 			found[e.Name] = true
-			out.Entries = append(out.Entries, e)
+			entries = append(entries, e)
 		}
 		var absent []string
 		for _, name := range names {
@@ -51,8 +52,11 @@ func (s *Store) Remove(ctx context.Context, names ...string) (Removed, error) {
 				absent = append(absent, name)
 			}
 		}
-		if len(absent) > 0 {
+		if len(absent) > 0 && !removed {
 			return missing(absent)
+		}
+		if !removed {
+			out.Entries, removed = entries, true
 		}
 		ix.drop(gone)
 		return nil

@@ -138,6 +138,7 @@ func (t *Tx) TagIf(ctx context.Context, e Entry, check func(old *Entry) error) e
 	if err := t.present(ctx, e); err != nil {
 		return err
 	}
+	set := false
 	return t.s.update(ctx, func(ix *index) error {
 		i, err := ix.place(e)
 		if err != nil {
@@ -151,9 +152,12 @@ func (t *Tx) TagIf(ctx context.Context, e Entry, check func(old *Entry) error) e
 			}
 			old = &found
 		}
-		if err := check(old); err != nil {
-			return err
+		if ours := set && old != nil && old.Digest == e.Digest; !ours {
+			if err := check(old); err != nil {
+				return err
+			}
 		}
+		set = true
 		if err := ix.set(e, t.s.o.Now()); err != nil {
 			return t.s.invalidIndex(err)
 		}

@@ -54,7 +54,8 @@ func (s *Store) readGeneration(ctx context.Context) (*index, fs.FileInfo, error)
 }
 
 // update changes the index: alone, on its newest generation, and durable when it
-// returns. change may be called again when another tool wrote meanwhile.
+// returns. change is called again, also after it was written once, when another
+// tool wrote meanwhile: it must then find its work done, or do it again.
 func (s *Store) update(ctx context.Context, change func(*index) error) error {
 	l, err := s.lock(ctx, indexLock, true)
 	if err != nil {
@@ -89,14 +90,19 @@ func (s *Store) update(ctx context.Context, change func(*index) error) error {
 }
 
 // writeIndex puts a new index in the place of the given generation (nil: there
-// was none) and keeps the old one as backup. It fails with errChanged, and has
-// changed nothing, when another generation stands there by now.
+// was none) and keeps the old one as backup. It fails with errChanged when
+// another generation stands there by now: before, so that the other tool's
+// change is not lost, and after, so that ours is not.
 func (s *Store) writeIndex(ix *index, generation fs.FileInfo, backup string) error {
 	temp, name := s.path(ingestDir, indexFile), s.path(indexFile)
 	if err := s.makeDir(s.path(ingestDir)); err != nil {
 		return err
 	}
 	err := s.writeTemp(temp, ix.bytes())
+	var ours fs.FileInfo
+	if err == nil {
+		ours, err = s.fs.Stat(temp)
+	}
 	if err == nil && generation != nil {
 		err = s.keep(s.path(backup))
 	}
@@ -110,7 +116,12 @@ func (s *Store) writeIndex(ix *index, generation fs.FileInfo, backup string) err
 		_ = s.fs.Remove(temp) // the error that counts is the first
 		return err
 	}
-	return s.fs.SyncDir(s.dir)
+	if err := s.fs.SyncDir(s.dir); err != nil {
+		return err
+	}
+	// A tool that had read the index before us may have written it since. It is
+	// seen while the sync took its time; what comes later no lock can prevent.
+	return s.unchanged(ours)
 }
 
 // keep gives the index of now a second name. A hard link is enough, since the
@@ -120,6 +131,9 @@ func (s *Store) keep(backup string) error {
 		return err
 	}
 	err := s.fs.Link(s.path(indexFile), backup)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errChanged // Linux says so, too, when another is just renaming over it
+	}
 	if err == nil || !noLinks(err) {
 		return err
 	}
