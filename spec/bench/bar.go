@@ -124,3 +124,12 @@ func over(name string, ms float64) bar {
 		return word(text, seen, ms*b.scale, "+ %.2f ms, of %.2f here", seen, ms*b.scale)
 	}}
 }
+
+// bytesAtMost is a bar on the size of policy's executable, in MB.
+func bytesAtMost(mb float64) bar {
+	text := fmt.Sprintf("≤ %g MB", mb)
+	return bar{text, func(_ *bench, all []series) verdict {
+		seen := float64(all[0].Bytes) / 1e6
+		return word(text, seen, mb, "%.1f MB", seen)
+	}}
+}

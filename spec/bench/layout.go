@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Images written as OCI layouts directly, since building them would take longer
@@ -78,11 +79,15 @@ func (l *layout) blob(mediaType string, write func(io.Writer) error) (descriptor
 	return d, os.Rename(part, filepath.Join(l.dir, "blobs", "sha256", hex))
 }
 
-// bundle writes a layer with a policy and about size bytes of random data, not
-// compressed: what a real one of that size would hold.
+// bundle writes a layer with a policy and about size bytes of random data. They
+// are stored, not compressed: it would gain nothing.
 func (l *layout) bundle(size int) (descriptor, error) {
 	return l.blob(typeLayer, func(w io.Writer) error {
-		zip, err := gzip.NewWriterLevel(w, gzip.NoCompression)
+		level := gzip.NoCompression
+		if size == 0 {
+			level = gzip.BestSpeed
+		}
+		zip, err := gzip.NewWriterLevel(w, level)
 		if err != nil {
 			return err
 		}
@@ -228,19 +233,15 @@ func (b *bench) crowd(n int) (string, error) {
 // adopt makes a store of a single layout, its image under the given names. The
 // blobs are shared, not copied.
 func adopt(single, root string, names ...string) error {
-	raw, err := os.ReadFile(filepath.Join(single, "index.json"))
+	image, err := theImage(single)
 	if err != nil {
 		return err
 	}
-	var index struct{ Manifests []descriptor }
-	if err := json.Unmarshal(raw, &index); err != nil {
+	layer, err := layerOf(single, image)
+	if err != nil {
 		return err
 	}
 	l, err := newLayout(filepath.Join(root, "policies-root"))
-	if err != nil {
-		return err
-	}
-	layer, err := layerOf(single)
 	if err != nil {
 		return err
 	}
@@ -248,31 +249,41 @@ func adopt(single, root string, names ...string) error {
 		return err
 	}
 	for _, name := range names {
-		if err := l.name(name, index.Manifests[0], layer, "1"); err != nil {
+		if err := l.name(name, image, layer, "1"); err != nil {
 			return err
 		}
 	}
 	return l.close()
 }
 
-// layerOf is the layer of the image of a single layout: its largest blob.
-func layerOf(single string) (descriptor, error) {
-	var largest descriptor
-	blobs := filepath.Join(single, "blobs", "sha256")
-	entries, err := os.ReadDir(blobs)
+// theImage is the only image of a layout.
+func theImage(single string) (descriptor, error) {
+	raw, err := os.ReadFile(filepath.Join(single, "index.json"))
 	if err != nil {
-		return largest, err
+		return descriptor{}, err
 	}
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err != nil {
-			return largest, err
-		}
-		if info.Size() > largest.Size {
-			largest = descriptor{MediaType: typeLayer, Digest: "sha256:" + entry.Name(), Size: info.Size()}
-		}
+	var index struct{ Manifests []descriptor }
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return descriptor{}, err
 	}
-	return largest, nil
+	if len(index.Manifests) != 1 {
+		return descriptor{}, fmt.Errorf("%s: %d images, wanted one", single, len(index.Manifests))
+	}
+	return index.Manifests[0], nil
+}
+
+// layerOf is the layer of an image.
+func layerOf(dir string, image descriptor) (descriptor, error) {
+	_, hex, _ := strings.Cut(image.Digest, ":")
+	raw, err := os.ReadFile(filepath.Join(dir, "blobs", "sha256", hex))
+	if err != nil {
+		return descriptor{}, err
+	}
+	var m manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return descriptor{}, err
+	}
+	return m.Layers[0], nil
 }
 
 func linkBlobs(from, to string) error {
