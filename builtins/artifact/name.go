@@ -119,11 +119,13 @@ func parse(s, domain string) (Name, typedParts, error) {
 
 // canonicalHost folds the spellings of one registry into one.
 func canonicalHost(host string) string {
-	switch host := strings.ToLower(host); host {
-	case "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com":
+	switch lower := strings.ToLower(host); {
+	case lower == "index.docker.io", lower == "registry-1.docker.io", lower == "registry.hub.docker.com":
 		return DefaultDomain
+	case lower != "localhost" && !strings.ContainsAny(lower, ".:"):
+		return host // its capitals are all that tells it from a repository
 	default:
-		return host
+		return lower
 	}
 }
 

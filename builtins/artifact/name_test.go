@@ -27,6 +27,8 @@ func TestParseName(t *testing.T) {
 		{"ghcr.io/foo", "docker.io", "ghcr.io/foo:latest"},
 		{"ghcr.io/org/name:tag", "docker.io", "ghcr.io/org/name:tag"},
 		{"GHCR.io/org/name", "docker.io", "ghcr.io/org/name:latest"},
+		{"LOCALHOST/foo", "docker.io", "localhost/foo:latest"},
+		{"BUILDHOST/foo", "docker.io", "BUILDHOST/foo:latest"},
 		{"localhost/foo", "docker.io", "localhost/foo:latest"},
 		{"localhost:5000/foo", "docker.io", "localhost:5000/foo:latest"},
 		{"127.0.0.1:5000/acme/authz:1.0.0", "docker.io", "127.0.0.1:5000/acme/authz:1.0.0"},

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"os"
+	"strings"
 
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -73,6 +74,12 @@ func (o *BuildOptions) readConfig() error {
 	o.Entrypoints = append(o.Entrypoints, c.Entrypoint...)
 	o.Ignore = append(o.Ignore, c.Ignore...)
 	o.Verification.ExcludeFiles = append(o.Verification.ExcludeFiles, c.ExcludeFiles...)
+	for _, e := range o.Entrypoints {
+		if strings.HasPrefix(e, "data.") {
+			return fault.New(fault.Usage, e, "an entrypoint is a path below data").
+				WithHint("write it as %s", strings.ReplaceAll(strings.TrimPrefix(e, "data."), ".", "/"))
+		}
+	}
 	switch {
 	case o.Optimize < 0 || o.Optimize > 2:
 		return fault.New(fault.Usage, "", "optimization is 0, 1 or 2, not %d", o.Optimize)

@@ -287,6 +287,7 @@ func TestBuildFails(t *testing.T) {
 		{name: "target", files: map[string]string{"a.rego": "package a"}, o: engine.BuildOptions{Target: "x"}, kind: fault.Usage, want: `"x" is not a target`},
 		{name: "wasm", files: map[string]string{"a.rego": "package a"}, o: engine.BuildOptions{Target: "wasm"}, kind: fault.Usage, want: "the target wasm needs an entrypoint", hint: "-e"},
 		{name: "wasm entrypoint", files: map[string]string{"a.rego": "package a"}, o: engine.BuildOptions{Target: "wasm", Entrypoints: []string{"b/c"}}, kind: fault.Invalid, want: `entrypoint "b/c" does not refer to a rule`},
+		{name: "entrypoint in Rego", files: map[string]string{"a.rego": "package a"}, o: engine.BuildOptions{Entrypoints: []string{"data.a.b"}}, kind: fault.Usage, want: "data.a.b: an entrypoint is a path below data", hint: "a/b"},
 		{name: "optimize", files: map[string]string{"a.rego": "package a"}, o: engine.BuildOptions{Optimize: 1}, kind: fault.Usage, want: "optimization needs an entrypoint"},
 		{name: "version", files: map[string]string{"a.rego": "package a"}, o: engine.BuildOptions{RegoVersion: "v9"}, kind: fault.Usage, want: "not a version of Rego"},
 		{name: "capabilities", files: map[string]string{"a.rego": "package a"}, o: engine.BuildOptions{Capabilities: "v0.0.1"}, kind: fault.NotFound, want: "v0.0.1", hint: "v1."},

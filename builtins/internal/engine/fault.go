@@ -197,7 +197,7 @@ func fromFS(path string, err error) error {
 	f := &fault.Error{Kind: fault.Unavailable, Subject: path, Err: cause}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		f.Kind, f.Err = fault.NotFound, fmt.Errorf("no such file or folder: %w", fs.ErrNotExist)
+		f.Kind, f.Err = fault.NotFound, errNoSuchFile
 	case errors.Is(err, fs.ErrPermission):
 		f.Kind = fault.Denied
 	case errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
@@ -205,3 +205,11 @@ func fromFS(path string, err error) error {
 	}
 	return f
 }
+
+// errNoSuchFile is fs.ErrNotExist in the words of a person.
+var errNoSuchFile error = noSuchFile{}
+
+type noSuchFile struct{}
+
+func (noSuchFile) Error() string        { return "no such file or folder" }
+func (noSuchFile) Is(target error) bool { return target == fs.ErrNotExist }
