@@ -80,8 +80,10 @@ func Build(ctx context.Context, e *Env, args *BuildArgs) (*Image, error) {
 		}
 	}
 	image := describe(names[0], d.Digest, manifest)
-	image.Unchanged, err = e.tagAll(ctx, tx, names, d, manifest, args.Clobber)
-	return image, err
+	if image.Unchanged, err = e.tagAll(ctx, tx, names, d, manifest, args.Clobber); err != nil {
+		return nil, err
+	}
+	return image, nil
 }
 
 func (args *BuildArgs) names(e *Env) ([]artifact.Name, error) {
@@ -145,13 +147,20 @@ func (args *BuildArgs) created(e *Env) (time.Time, error) {
 		}
 		return t.UTC(), nil
 	}
+	return e.SourceDate()
+}
+
+// SourceDate is the time that SOURCE_DATE_EPOCH fixes for everything that is
+// made, zero when it is not set. It fails with Usage when that is no number.
+func (e *Env) SourceDate() (time.Time, error) {
 	epoch, ok := e.Lookup("SOURCE_DATE_EPOCH")
 	if !ok || epoch == "" {
 		return time.Time{}, nil
 	}
 	seconds, err := strconv.ParseInt(epoch, 10, 64)
 	if err != nil {
-		return time.Time{}, fault.New(fault.Usage, "SOURCE_DATE_EPOCH", "%q is not a number of seconds", epoch)
+		return time.Time{}, fault.New(fault.Usage, "SOURCE_DATE_EPOCH", "%q is not a number of seconds", epoch).
+			WithHint("set it to seconds since 1970: export SOURCE_DATE_EPOCH=$(git log -1 --format=%%ct)")
 	}
 	return time.Unix(seconds, 0).UTC(), nil
 }

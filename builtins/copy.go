@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -116,31 +117,15 @@ func (e *Env) layoutPlace(typed, rest string, write bool) (place, error) {
 // open opens the image at p when a store has it.
 func (p place) open(ctx context.Context, e *Env, typed string) (*local, error) {
 	if !p.layout {
-		return e.open(ctx, Ref{typed})
+		return e.open(ctx, Ref{typed}, prefixDigits)
 	}
-	hold, err := p.store.Hold(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l, err := openEntry(ctx, p)
-	if err != nil {
-		return nil, errors.Join(fault.In("", typed, err), hold.Close())
-	}
-	l.hold = hold
-	return l, nil
-}
-
-func openEntry(ctx context.Context, p place) (*local, error) {
-	entry, err := p.store.Get(ctx, p.entry)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := p.store.Read(ctx, entry.Descriptor, maxManifest)
-	if err != nil {
-		return nil, err
-	}
-	m, err := artifact.ParseManifest(raw)
-	return &local{name: p.name, descriptor: entry.Descriptor, manifest: m, store: p.store}, err
+	return held(ctx, p.store, func() (*local, error) {
+		entry, err := p.store.Get(ctx, p.entry)
+		if err != nil {
+			return nil, fault.In("", typed, err)
+		}
+		return openEntry(ctx, p.store, entry, p.name)
+	})
 }
 
 // copyTo sends a stored image to another place.
@@ -148,8 +133,10 @@ func (l *local) copyTo(ctx context.Context, e *Env, to place) (*Image, error) {
 	image := describe(to.name, l.descriptor.Digest, l.manifest)
 	if to.store == nil {
 		var err error
-		image.Unchanged, err = e.Remote.Push(ctx, to.name, l.manifest.Raw, bare(l.descriptor), l)
-		return image, err
+		if image.Unchanged, err = e.Remote.Push(ctx, to.name, l.manifest.Raw, l.descriptor, l); err != nil {
+			return nil, err
+		}
+		return image, nil
 	}
 	before, err := to.store.Get(ctx, to.entry)
 	if err == nil && before.Digest == l.descriptor.Digest {
@@ -163,12 +150,12 @@ func (l *local) copyTo(ctx context.Context, e *Env, to place) (*Image, error) {
 		return nil, err
 	}
 	defer tx.Close()
-	for _, d := range append(l.manifest.Layers, l.manifest.Config, bare(l.descriptor)) {
+	for _, d := range append(slices.Clone(l.manifest.Layers), l.manifest.Config, l.descriptor) {
 		if err := l.copyBlob(ctx, tx, d); err != nil {
 			return nil, err
 		}
 	}
-	entry := e.newEntry(to.name, bare(l.descriptor), l.manifest)
+	entry := e.newEntry(to.name, l.descriptor, l.manifest)
 	entry.Name = to.entry
 	return image, tx.Tag(ctx, entry)
 }

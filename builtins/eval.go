@@ -23,7 +23,7 @@ type EvalArgs struct {
 	Input      Document `short:"i" help:"Input document: a JSON or YAML file, or - for standard input."`
 	StdinInput bool     `short:"I" star:"-" help:"Read the input document from standard input."`
 	InputJSON  string   `name:"input-json" star:"-" help:"Input document as JSON text."`
-	Data       []string `short:"d" help:"More data or policies: files or folders."`
+	Data       []string `short:"d" sep:"none" help:"More data or policies: files or folders."`
 	Pull       string   `default:"missing" enum:"always,missing,never" help:"When to fetch the image: always, missing or never."`
 
 	Fail         bool `help:"Fail when the result is undefined or false."`
@@ -209,7 +209,7 @@ func (e *Env) imageBundle(ctx context.Context, args *EvalArgs, o engine.OpenOpti
 // openOrPull opens a local image, fetching it first as pull says.
 func (e *Env) openOrPull(ctx context.Context, r Ref, pull string) (*local, error) {
 	if pull != "always" {
-		l, err := e.open(ctx, r)
+		l, err := e.open(ctx, r, prefixDigits)
 		if err == nil || pull == "never" || !errors.Is(err, fault.NotFound) {
 			return l, err
 		}
@@ -218,7 +218,7 @@ func (e *Env) openOrPull(ctx context.Context, r Ref, pull string) (*local, error
 	if err != nil {
 		return nil, err
 	}
-	return e.open(ctx, Ref{image.Ref})
+	return e.open(ctx, Ref{image.Ref}, prefixDigits)
 }
 
 // engineBundle opens the image's policy for evaluation.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"strconv"
@@ -30,40 +31,56 @@ type local struct {
 	made       map[artifact.Digest][]byte // blobs that an image of opcr policy v0.1 lacks
 }
 
-// open finds the local image that r means and reads its manifest.
-func (e *Env) open(ctx context.Context, r Ref) (*local, error) {
-	hold, err := e.Store.Hold(ctx)
+// open finds the local image that r means and reads its manifest. Fewer digits
+// than prefixDigits are not taken for a digest.
+func (e *Env) open(ctx context.Context, r Ref, prefixDigits int) (*local, error) {
+	return held(ctx, e.Store, func() (*local, error) {
+		entry, err := e.entry(ctx, r, prefixDigits)
+		if err != nil {
+			return nil, err
+		}
+		name, err := artifact.ParseName(entry.Name, e.Settings.DefaultDomain)
+		if err != nil {
+			return nil, err
+		}
+		return openEntry(ctx, e.Store, entry, name)
+	})
+}
+
+// held opens an image of a store so that nothing of it vanishes meanwhile.
+func held(ctx context.Context, s Store, open func() (*local, error)) (*local, error) {
+	hold, err := s.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l, err := e.openHeld(ctx, r)
+	l, err := open()
 	if err != nil {
-		return nil, errors.Join(err, hold.Close())
+		_ = hold.Close() // only read under it
+		return nil, err
 	}
 	l.hold = hold
 	return l, nil
 }
 
-func (e *Env) openHeld(ctx context.Context, r Ref) (*local, error) {
-	entry, err := e.entry(ctx, r, prefixDigits)
-	if err != nil {
-		return nil, err
-	}
-	name, err := artifact.ParseName(entry.Name, e.Settings.DefaultDomain)
-	if err != nil {
-		return nil, err
-	}
-	l := &local{name: name, descriptor: entry.Descriptor, store: e.Store}
+// openEntry reads the manifest of an entry of a store and calls it name.
+func openEntry(ctx context.Context, s Store, entry store.Entry, name artifact.Name) (*local, error) {
+	l := &local{name: name, descriptor: bare(entry.Descriptor), store: s}
 	var raw []byte
+	var err error
 	if isLayer(entry.MediaType) {
 		raw = l.adopt(entry)
-	} else if raw, err = e.Store.Read(ctx, entry.Descriptor, maxManifest); err != nil {
+	} else if raw, err = s.Read(ctx, entry.Descriptor, maxManifest); err != nil {
 		return nil, err
 	}
 	if l.manifest, err = artifact.ParseManifest(raw); err != nil {
 		return nil, fault.In("", entry.Name, err)
 	}
 	return l, nil
+}
+
+// bare is a descriptor without the annotations of the entry it came from.
+func bare(d artifact.Descriptor) artifact.Descriptor {
+	return artifact.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
 
 func isLayer(mediaType string) bool { return strings.Contains(mediaType, ".layer.") }
@@ -252,20 +269,23 @@ func (i ingest) Commit(ctx context.Context) error {
 	return err
 }
 
-// each runs fn for every reference, some at once. One failure does not stop the
+// subject is what several of a verb can work on at once.
+type subject interface{ Ref | string }
+
+// each runs fn for every subject, some at once. One failure does not stop the
 // others: the results are those that succeeded, in order, the error joins those
 // that did not.
-func each[T any](ctx context.Context, e *Env, refs []Ref, fn func(context.Context, Ref) (T, error)) ([]T, error) {
-	results := make([]T, len(refs))
-	errs := make([]error, len(refs))
+func each[S subject, T any](ctx context.Context, e *Env, subjects []S, fn func(context.Context, S) (T, error)) ([]T, error) {
+	results := make([]T, len(subjects))
+	errs := make([]error, len(subjects))
 	slots := make(chan struct{}, e.Settings.Concurrency)
 	var wg sync.WaitGroup
-	for i, r := range refs {
+	for i, s := range subjects {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			results[i], errs[i] = fn(ctx, r)
-			errs[i] = fault.In("", r.String(), errs[i])
+			results[i], errs[i] = fn(ctx, s)
+			errs[i] = fault.In("", fmt.Sprint(s), errs[i])
 		})
 	}
 	wg.Wait()

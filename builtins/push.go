@@ -17,7 +17,7 @@ func Push(ctx context.Context, e *Env, args *PushArgs) (Images, error) {
 }
 
 func (e *Env) push(ctx context.Context, r Ref) (*Image, error) {
-	l, err := e.open(ctx, r)
+	l, err := e.open(ctx, r, prefixDigits)
 	if err != nil {
 		return nil, err
 	}
@@ -26,6 +26,8 @@ func (e *Env) push(ctx context.Context, r Ref) (*Image, error) {
 		return nil, err
 	}
 	image := l.image()
-	image.Unchanged, err = e.Remote.Push(ctx, l.name, l.manifest.Raw, l.descriptor, l)
-	return image, err
+	if image.Unchanged, err = e.Remote.Push(ctx, l.name, l.manifest.Raw, l.descriptor, l); err != nil {
+		return nil, err
+	}
+	return image, nil
 }

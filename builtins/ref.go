@@ -85,8 +85,8 @@ func spellings(typed string, name artifact.Name) []artifact.Name {
 	return all
 }
 
-// lookup finds name; with a digest, the tag may have moved on since, and any
-// image of that content will do.
+// lookup finds name; with a digest, the tag may have moved on since: the content
+// counts, as long as it is there.
 func (e *Env) lookup(ctx context.Context, name artifact.Name) (store.Entry, error) {
 	found, err := e.Store.Get(ctx, name.Tagged())
 	if name.Digest == "" || (err == nil && found.Digest == name.Digest) {
@@ -95,16 +95,18 @@ func (e *Env) lookup(ctx context.Context, name artifact.Name) (store.Entry, erro
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return store.Entry{}, err
 	}
-	same, err := e.Store.FindDigest(ctx, name.Digest.String())
+	raw, err := e.Store.Read(ctx, artifact.Descriptor{Digest: name.Digest}, maxManifest)
 	if err != nil {
 		return store.Entry{}, err
 	}
-	if len(same) == 0 {
-		return store.Entry{}, fault.New(fault.NotFound, name.String(), "not in the local store")
+	m, err := artifact.ParseManifest(raw)
+	if err != nil {
+		return store.Entry{}, err
 	}
-	found = same[0]
-	found.Name = name.Tagged()
-	return found, nil
+	return store.Entry{
+		Name:       name.Tagged(),
+		Descriptor: artifact.Descriptor{MediaType: m.MediaType, Digest: name.Digest, Size: int64(len(raw))},
+	}, nil
 }
 
 // byDigest finds the one image whose digest begins with prefix.

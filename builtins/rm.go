@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -36,18 +37,10 @@ func Rm(ctx context.Context, e *Env, args *RmArgs) (Removed, error) {
 	if !args.Force {
 		return nil, args.ask(targets)
 	}
-	refs := make([]Ref, len(targets))
-	for i, t := range targets {
-		refs[i] = Ref{t.String()}
-	}
-	return each(ctx, e, refs, remove)
+	return each(ctx, e, targets, remove)
 }
 
-func (args *RmArgs) ask(targets []artifact.Name) error {
-	var names []string
-	for _, t := range targets {
-		names = append(names, t.String())
-	}
+func (args *RmArgs) ask(names []string) error {
 	where := "the local store"
 	if args.Remote {
 		where = "the registry"
@@ -58,43 +51,66 @@ func (args *RmArgs) ask(targets []artifact.Name) error {
 	return f
 }
 
-// targets are the exact names that the arguments mean.
-func (e *Env) targets(ctx context.Context, args *RmArgs) ([]artifact.Name, error) {
-	var all []artifact.Name
+// targets are the exact names that the arguments mean: of entries in the store,
+// or of images in registries.
+func (e *Env) targets(ctx context.Context, args *RmArgs) ([]string, error) {
+	var all []string
 	var errs []error
 	for _, r := range args.Refs {
-		name, err := e.target(ctx, r, args)
-		if err == nil && args.All {
-			var tags []artifact.Name
-			tags, err = e.tagsOf(ctx, name, args.Remote)
-			all = append(all, tags...)
-		} else if err == nil {
-			all = append(all, name)
-		}
+		names, err := e.target(ctx, r, args)
+		all = append(all, names...)
 		errs = append(errs, fault.In("", r.String(), err))
 	}
 	return all, fault.Join(errs...)
 }
 
-func (e *Env) target(ctx context.Context, r Ref, args *RmArgs) (artifact.Name, error) {
-	if args.Remote || args.All {
-		return e.name(r)
+func (e *Env) target(ctx context.Context, r Ref, args *RmArgs) ([]string, error) {
+	if !args.Remote && !args.All {
+		return e.localTargets(ctx, r, args.Force)
 	}
+	name, err := e.name(r)
+	if err != nil || !args.All {
+		return []string{name.String()}, err
+	}
+	tags, err := e.tagsOf(ctx, name, args.Remote)
+	var names []string
+	for _, t := range tags {
+		names = append(names, t.Tagged())
+	}
+	return names, err
+}
+
+// localTargets are the entries that r means: one, or with force all the names of
+// a digest.
+func (e *Env) localTargets(ctx context.Context, r Ref, force bool) ([]string, error) {
 	entry, err := e.entry(ctx, r, prefixDigits)
 	if err != nil {
-		return artifact.Name{}, err
+		return nil, err
 	}
-	if name, err := e.name(r); err != nil || name.Tagged() != entry.Name { // found by digest or by an older spelling
-		same, err := e.Store.FindDigest(ctx, entry.Digest.String())
-		if err != nil {
-			return artifact.Name{}, err
-		}
-		if len(same) > 1 && isDigestPrefix(r.text, prefixDigits) && !args.Force {
-			return artifact.Name{}, fault.New(fault.Usage, r.text, "names content with %d tags", len(same)).
-				WithHint("remove one by its name, or all of them with -f")
-		}
+	if name, err := e.name(r); err == nil && slices.Contains(tagged(spellings(r.text, name)), entry.Name) {
+		return []string{entry.Name}, nil
 	}
-	return artifact.ParseName(entry.Name, e.Settings.DefaultDomain)
+	same, err := e.Store.FindDigest(ctx, entry.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, s := range same {
+		names = append(names, s.Name)
+	}
+	if len(names) > 1 && !force {
+		return nil, fault.New(fault.Usage, r.text, "is the content of %s", strings.Join(names, ", ")).
+			WithHint("remove one by its name, or all of them with -f")
+	}
+	return names, nil
+}
+
+func tagged(names []artifact.Name) []string {
+	var all []string
+	for _, n := range names {
+		all = append(all, n.Tagged())
+	}
+	return all
 }
 
 // tagsOf are all the tags of a repository, local or remote.
@@ -130,8 +146,8 @@ func (e *Env) tagsOf(ctx context.Context, repository artifact.Name, remote bool)
 	return names, nil
 }
 
-func (e *Env) removeLocal(ctx context.Context, r Ref) (*Removal, error) {
-	removed, err := e.Store.Remove(ctx, r.text)
+func (e *Env) removeLocal(ctx context.Context, name string) (*Removal, error) {
+	removed, err := e.Store.Remove(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +157,8 @@ func (e *Env) removeLocal(ctx context.Context, r Ref) (*Removal, error) {
 	return &Removal{Ref: removed.Entries[0].Name, Digest: removed.Entries[0].Digest.String(), BytesFreed: removed.BytesFreed}, nil
 }
 
-func (e *Env) removeRemote(ctx context.Context, r Ref) (*Removal, error) {
-	name, err := e.name(r)
+func (e *Env) removeRemote(ctx context.Context, typed string) (*Removal, error) {
+	name, err := artifact.ParseName(typed, e.Settings.DefaultDomain)
 	if err != nil {
 		return nil, err
 	}

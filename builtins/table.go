@@ -87,7 +87,7 @@ func Table() []Verb {
 		},
 		{
 			Name: "copy", Group: GroupImages, Effect: Write, Func: does(Copy),
-			Doc:     "Copy an image between registries, the local store and OCI layouts, by digest.",
+			Doc:     "Copy an image by digest: registries, local store, OCI layouts.",
 			Example: "policy copy ghcr.io/acme/authz:1.0.0 registry.localhost/acme/authz:1.0.0",
 		},
 		{

@@ -25,11 +25,7 @@ func Tag(ctx context.Context, e *Env, args *TagArgs) (*Image, error) {
 		return nil, fault.New(fault.Usage, args.Target.String(), "a tag names an image, a digest is its content").
 			WithHint("leave out @%s", target.Digest)
 	}
-	source, err := e.entry(ctx, args.Source, tagPrefixDigits)
-	if err != nil {
-		return nil, err
-	}
-	l, err := e.open(ctx, Ref{source.Name})
+	l, err := e.open(ctx, args.Source, tagPrefixDigits)
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +45,8 @@ func Tag(ctx context.Context, e *Env, args *TagArgs) (*Image, error) {
 		}
 	}
 	image := describe(target, l.descriptor.Digest, l.manifest)
-	image.Unchanged, err = e.tagAll(ctx, tx, []artifact.Name{target}, bare(l.descriptor), l.manifest, args.Clobber)
-	return image, err
-}
-
-// bare is a descriptor without the annotations of the entry it came from.
-func bare(d artifact.Descriptor) artifact.Descriptor {
-	return artifact.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+	if image.Unchanged, err = e.tagAll(ctx, tx, []artifact.Name{target}, l.descriptor, l.manifest, args.Clobber); err != nil {
+		return nil, err
+	}
+	return image, nil
 }

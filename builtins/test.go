@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/policyhost/policy/builtins/internal/engine"
@@ -12,7 +13,7 @@ import (
 type TestArgs struct {
 	Paths       []string      `arg:"" help:"Folders or files with policies and their tests."`
 	Run         string        `help:"Run only tests whose name matches this regular expression."`
-	Verbose     bool          `name:"verbose" help:"Show every test, not only those that failed."`
+	Trace       bool          `help:"Keep the trace of each test that fails."`
 	Coverage    bool          `help:"Report how much of the policies the tests evaluate."`
 	Threshold   float64       `name:"coverage-threshold" help:"Fail when the coverage is below this percentage; turns coverage on."`
 	Parallel    int           `help:"Tests at once; by default one for each processor."`
@@ -32,7 +33,7 @@ type TestReport = engine.TestReport
 func Test(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error) {
 	o := engine.TestOptions{
 		Run:         args.Run,
-		Verbose:     args.Verbose,
+		Verbose:     args.Trace,
 		Coverage:    args.Coverage || args.Threshold > 0,
 		Threshold:   args.Threshold,
 		Parallel:    args.Parallel,
@@ -51,6 +52,13 @@ func Test(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error) {
 	report, err := engine.Test(ctx, o)
 	if err != nil {
 		return report, err
+	}
+	if len(report.Results) == 0 {
+		f := fault.New(fault.NotFound, strings.Join(args.Paths, " "), "no tests here")
+		if args.Run != "" {
+			return nil, f.WithHint("does a test_ rule match --run %s?", args.Run)
+		}
+		return nil, f.WithHint("write rules called test_… in files called *_test.rego")
 	}
 	if report.Failed > 0 {
 		return report, fault.New(fault.Rejected, "", "%d of %d tests failed", report.Failed, report.Passed+report.Failed)

@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"reflect"
+	"strings"
 	"runtime/debug"
 	"sync"
 
@@ -47,11 +48,11 @@ func (a *app) getenv(name string) string {
 
 // main reads the command line and runs what it names.
 func (a *app) main(ctx context.Context) error {
-	c, err := a.parse()
+	c, flags, err := a.parse()
 	if err != nil || c == nil {
 		return err
 	}
-	return c.run(ctx)
+	return c.run(ctx, a, flags)
 }
 
 // finish prints err, once, and gives the exit code.
@@ -80,22 +81,29 @@ func (a *app) recover(code *int) {
 // to be closed.
 type session struct {
 	*app
+	ctx      context.Context // ends when the time that the user gave is over
 	settings builtins.Settings
 	env      *builtins.Env
-	stop     func()
+	stop     func() // progress
+	cancel   context.CancelFunc
 }
 
 // open gathers the settings and makes an Env for a command.
-func (a *app) open(flags *config.Flags) (*session, error) {
+func (a *app) open(ctx context.Context, flags *config.Flags) (*session, error) {
 	home, _ := os.UserHomeDir()
-	settings, _, err := config.Load(*flags, a.getenv, home)
+	settings, sources, err := config.Load(*flags, a.getenv, home)
 	if err != nil {
 		return nil, err
 	}
 	settings.UserAgent = "policy/" + version()
 	a.printer.Quiet, a.printer.Verbosity = flags.Quiet, flags.Level()
-	events, stop := a.printer.Progress()
-	s := &session{app: a, settings: settings, stop: stop}
+	s := &session{app: a, ctx: ctx, settings: settings, cancel: func() {}}
+	if t := sources.Timeout; t > 0 {
+		s.ctx, s.cancel = context.WithTimeoutCause(ctx, t,
+			fault.New(fault.Limit, "", "it took longer than %s", t).WithHint("raise --timeout"))
+	}
+	var events builtins.Events
+	events, s.stop = a.printer.Progress()
 	s.env = builtins.NewEnv(builtins.Options{
 		Settings: settings,
 		Lookup:   a.lookup,
@@ -103,38 +111,75 @@ func (a *app) open(flags *config.Flags) (*session, error) {
 		In:       a.in,
 		Out:      a.out,
 		Events:   events,
-		Log:      a.logger(),
+		Log:      a.logger(settings.LogLevel),
 		Secrets:  a.secrets,
 	})
 	return s, nil
 }
 
-// Close ends progress and connections.
+// Close ends progress, connections and the time limit.
 func (s *session) Close() error {
 	err := s.env.Close()
 	s.stop()
+	s.cancel()
 	return err
 }
 
-// logger writes what the wire does to standard error at -vv and above.
-func (a *app) logger() *slog.Logger {
-	if a.printer.Verbosity < 2 {
+// logger writes what the wire does to standard error: as much as -vv asks for, or
+// the level that the settings name.
+func (a *app) logger(name string) *slog.Logger {
+	level := slog.LevelError + 1 - slog.Level(4*a.printer.Verbosity)
+	var named slog.Level
+	if named.UnmarshalText([]byte(name)) == nil && name != "" {
+		level = min(level, named)
+	}
+	if level > slog.LevelError {
 		return slog.New(slog.DiscardHandler)
 	}
-	level := slog.LevelInfo
-	if a.printer.Verbosity > 2 {
-		level = slog.LevelDebug
-	}
-	return slog.New(slog.NewTextHandler(a.printer.Err, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(scrubber{a}, &slog.HandlerOptions{Level: level}))
 }
 
-// answer renders a result, then reports the fault that came with it.
+// scrubber is standard error for the log, without secrets.
+type scrubber struct{ *app }
+
+func (s scrubber) Write(p []byte) (int, error) {
+	s.printer.Print(strings.TrimSuffix(string(p), "\n"))
+	return len(p), nil
+}
+
+// answer ends progress and renders a result, or says why there is none. What
+// ended because the time was over, or a signal came, says that and no more.
+func (s *session) answer(result any, err error) error {
+	s.stop()
+	if err != nil && s.ctx.Err() != nil {
+		switch fault.Of(err).Kind {
+		case fault.Canceled, fault.Limit, fault.Unavailable:
+			return context.Cause(s.ctx)
+		}
+	}
+	return s.app.answer(result, err)
+}
+
+// answer renders a result, then reports the fault that came with it. A failure
+// leaves an answer only where some of several subjects succeeded; a rejection is
+// about its answer.
 func (a *app) answer(result any, err error) error {
-	if result == nil || (err != nil && isEmpty(result)) {
+	if err != nil && !errors.Is(err, fault.Rejected) && reflect.ValueOf(result).Kind() != reflect.Slice {
 		return err
 	}
-	printErr := a.printer.Answer(result)
-	return errors.Join(err, printErr)
+	if err != nil && isEmpty(result) {
+		return err
+	}
+	return fault.Join(err, a.printer.Answer(result))
 }
 
-var errNoTerminal = fmt.Errorf("no terminal to ask on")
+func isEmpty(v any) bool {
+	r := reflect.ValueOf(v)
+	switch r.Kind() {
+	case reflect.Slice, reflect.Map:
+		return r.Len() == 0
+	case reflect.Pointer:
+		return r.IsNil()
+	}
+	return v == nil
+}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -262,6 +260,3 @@ func helpOf(p runtime.Param) string {
 }
 
 func dashed(name string) string { return strings.ReplaceAll(name, "_", "-") }
-
-var _ = errors.Is
-var _ = filepath.Base

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -32,39 +31,11 @@ type command interface {
 	run(ctx context.Context, a *app, flags *config.Flags) error
 }
 
-// chosen is a command with everything it needs to run.
-type chosen struct {
-	app     *app
-	flags   *config.Flags
-	command command
-}
-
-func (c *chosen) run(ctx context.Context) error {
-	ctx, cancel := withTimeout(ctx, c.flags)
-	defer cancel()
-	err := c.command.run(ctx, c.app, c.flags)
-	if err != nil && ctx.Err() != nil {
-		if f := fault.Of(err).Kind; f == fault.Canceled || f == fault.Limit || f == fault.Unavailable {
-			return context.Cause(ctx)
-		}
-	}
-	return err
-}
-
-// withTimeout ends ctx after the time that the user gave the whole command.
-func withTimeout(ctx context.Context, flags *config.Flags) (context.Context, context.CancelFunc) {
-	if flags.Timeout <= 0 {
-		return ctx, func() {}
-	}
-	return context.WithTimeoutCause(ctx, flags.Timeout,
-		fault.New(fault.Limit, "", "it took longer than %s", flags.Timeout).WithHint("raise --timeout"))
-}
-
 // errHelped ends parsing after help was printed.
 var errHelped = errors.New("help was printed")
 
-// parse reads the command line. It gives nil when the answer was help.
-func (a *app) parse() (_ *chosen, err error) {
+// parse reads the command line. The command is nil when the answer was help.
+func (a *app) parse() (_ command, _ *config.Flags, err error) {
 	args := a.args
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -82,7 +53,7 @@ func (a *app) parse() (_ *chosen, err error) {
 	}
 	parser, err := kong.New(g, options...)
 	if err != nil {
-		return nil, fmt.Errorf("the command line's grammar: %w", err)
+		return nil, nil, fmt.Errorf("the command line's grammar: %w", err)
 	}
 	defer func() {
 		if p := recover(); p == errHelped { //nolint:errorlint // identity of the panic value
@@ -94,14 +65,14 @@ func (a *app) parse() (_ *chosen, err error) {
 	a.presetFormat(args)
 	ctx, err := parser.Parse(args)
 	if err != nil {
-		return nil, usage(err)
+		return nil, nil, usage(err)
 	}
 	for _, step := range ctx.Path {
 		if step.Command != nil {
 			a.before = len(args) - len(step.Remainder()) - 1
 		}
 	}
-	return &chosen{app: a, flags: &g.Flags, command: ctx.Selected().Target.Addr().Interface().(command)}, nil
+	return ctx.Selected().Target.Addr().Interface().(command), &g.Flags, nil
 }
 
 // kongOptions are what every grammar of ours shares: help on standard output,
@@ -118,7 +89,7 @@ func (a *app) kongOptions() []kong.Option {
 // groups are the headings of the help, in their order.
 func groups() []kong.Group {
 	var all []kong.Group
-	for _, title := range []string{"Pipelines", builtins.GroupImages, builtins.GroupRegistries, builtins.GroupPolicies, "Housekeeping", "Global flags"} {
+	for _, title := range []string{"Functions", "Pipelines", builtins.GroupImages, builtins.GroupRegistries, builtins.GroupPolicies, "Housekeeping", "Global flags"} {
 		all = append(all, kong.Group{Key: title, Title: title + ":"})
 	}
 	return all
@@ -138,20 +109,24 @@ func dropScriptOnly(k *kong.Kong) error {
 	return nil
 }
 
-// usage turns the parser's error into a fault. A value's own fault keeps its
-// kind and hint.
+// usage turns the parser's error into a fault that names the command. A value's
+// own fault keeps its kind and hint.
 func usage(err error) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return fault.In(f.Op, f.Subject, err)
+	verb := ""
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
+		verb = parse.Context.Selected().Name
+	}
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return fault.In(verb, "", err)
 	}
 	message, suggestion, _ := strings.Cut(err.Error(), ", did you mean ")
 	f := fault.New(fault.Usage, "", "%s", message)
+	f.Op = verb
 	if suggestion != "" {
 		return f.WithHint("did you mean %s", suggestion)
 	}
-	verb := ""
-	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
-		verb = parse.Context.Selected().Path() + " "
+	if verb != "" {
+		verb += " "
 	}
 	return f.WithHint("see what it takes: policy %s--help", verb)
 }
@@ -171,15 +146,4 @@ func (a *app) presetFormat(args []string) {
 // output is the flag of every command that answers.
 type output struct {
 	Output render.Format `default:"text" enum:"text,table,json,yaml" help:"Format of the answer: text, table, json or yaml."`
-}
-
-func isEmpty(v any) bool {
-	r := reflect.ValueOf(v)
-	switch r.Kind() {
-	case reflect.Slice, reflect.Map:
-		return r.Len() == 0
-	case reflect.Pointer, reflect.Interface:
-		return r.IsNil()
-	}
-	return false
 }

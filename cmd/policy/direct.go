@@ -38,25 +38,24 @@ func (d *direct) Help() string {
 
 func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
 	a.printer.Format = d.Output
-	s, err := a.open(flags)
+	s, err := a.open(ctx, flags)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	result, err := d.verb.Call(ctx, s.env, d.Args)
+	result, err := d.verb.Call(s.ctx, s.env, d.Args)
 	for err != nil {
-		answered, askErr := a.ask(ctx, err, d.Args)
+		answered, askErr := a.ask(s.ctx, err, d.Args)
 		if askErr != nil || !answered {
-			err = errors.Join(err, askErr)
+			err = fault.Join(err, askErr)
 			break
 		}
-		result, err = d.verb.Call(ctx, s.env, d.Args)
+		result, err = d.verb.Call(s.ctx, s.env, d.Args)
 	}
-	s.stop()
 	if saved, ok := result.(*builtins.Saved); ok && saved != nil && saved.Path == "-" {
 		return err // the content went to standard output
 	}
-	return a.answer(unwrap(result, d.Args), err)
+	return s.answer(unwrap(result, d.Args), err)
 }
 
 // ask puts a verb's question to the person at the terminal and hands the answer

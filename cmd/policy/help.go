@@ -28,17 +28,17 @@ func overview(w io.Writer, app *kong.Application) error {
 	for _, c := range app.Children {
 		width = max(width, len(titleOf(c)))
 	}
-	seen := map[string]bool{}
-	for _, c := range app.Children {
-		if c.Group == nil || seen[c.Group.Key] {
-			continue
-		}
-		seen[c.Group.Key] = true
-		fmt.Fprintf(&b, "\n%s\n", c.Group.Title)
-		for _, other := range app.Children {
-			if other.Group != nil && other.Group.Key == c.Group.Key && !other.Hidden {
-				fmt.Fprintf(&b, "  %-*s  %s\n", width, titleOf(other), other.Help)
+	for _, group := range groups() {
+		title := group.Title
+		for _, c := range app.Children {
+			if c.Group == nil || c.Group.Key != group.Key || c.Hidden {
+				continue
 			}
+			if title != "" {
+				fmt.Fprintf(&b, "\n%s\n", title)
+				title = ""
+			}
+			fmt.Fprintf(&b, "  %-*s  %s\n", width, titleOf(c), c.Help)
 		}
 	}
 	fmt.Fprintf(&b, "\n%s COMMAND --help says what one takes.\n", app.Name)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,8 @@ import (
 //   - a closed terminal, an empty line or anything but yes means no;
 //   - it asks once, and a signal ends it.
 type terminal struct{}
+
+var errNoTerminal = errors.New("no terminal to ask on")
 
 // ask puts a question and gives the answer: a yes, or a password. It fails with
 // errNoTerminal when there is nobody to ask, and with Canceled on a no.

@@ -26,7 +26,7 @@ type runCommand struct {
 // flag of that name.
 type runFlags struct {
 	output
-	Expr     []string `short:"e" placeholder:"LINE" help:"Run a line of Starlark instead of a file; several make the body of a function."`
+	Expr     []string `short:"e" sep:"none" placeholder:"LINE" help:"Run a line of Starlark instead of a file; several make the body of a function."`
 	MaxSteps uint64   `placeholder:"N" help:"Steps that the pipeline may take."`
 	MaxHeap  int64    `placeholder:"MIB" help:"Memory that the pipeline may use."`
 }
@@ -58,8 +58,6 @@ func (c *runCommand) run(ctx context.Context, a *app, flags *config.Flags) error
 		return err
 	}
 	a.printer.Format = call.host.Output
-	ctx, cancel := withTimeout(ctx, &call.host.Flags)
-	defer cancel()
 	return p.call(ctx, call)
 }
 
@@ -141,7 +139,7 @@ func (p *pipeline) load(ctx context.Context) error {
 		Std:         stdlib.FS,
 		Root:        root,
 		Print:       func(_ runtime.Position, text string) { p.printer.Print(text) },
-		Limits:      runtime.Limits{Exceeded: func(f *fault.Error) { os.Exit(p.finish(f)) }},
+		Limits:      runtime.Limits{Hint: limitHint, Exceeded: func(f *fault.Error) { os.Exit(p.finish(f)) }},
 	}
 	p.program, err = p.host.Load(ctx, p.source)
 	return err
@@ -168,18 +166,37 @@ func (p *pipeline) verbs() []runtime.Builtin {
 // call runs one function of the pipeline and renders what it returns. Its verbs
 // see the project folder only.
 func (p *pipeline) call(ctx context.Context, c *call) error {
-	s, err := p.open(&c.host.Flags)
+	s, err := p.open(ctx, &c.host.Flags)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	p.env = s.env.WithFiles(builtins.Under{Dir: p.host.Root})
-	p.host.Now = p.env.Now()
+	if p.host.Now, err = p.env.SourceDate(); err != nil {
+		return err
+	}
+	if p.host.Now.IsZero() {
+		p.host.Now = p.env.Now()
+	}
 	p.host.Limits.Steps = c.host.MaxSteps
 	p.host.Limits.Heap = uint64(c.host.MaxHeap) << 20
-	result, err := p.program.Call(ctx, c.function, c.named, c.rest)
-	s.stop()
-	return p.answer(result, err)
+	result, err := p.program.Call(s.ctx, c.function, c.named, c.rest)
+	return s.answer(result, err)
+}
+
+// limitHint says what to type to raise a limit.
+func limitHint(limit string) string {
+	switch limit {
+	case "steps":
+		return "raise --max-steps"
+	case "memory":
+		return "raise --max-heap"
+	case "time":
+		return "raise --timeout"
+	case "load steps", "load time":
+		return "move the work into a function: loading a file only defines things"
+	}
+	return ""
 }
 
 // projectRoot is the nearest folder with a policy.toml, else the pipeline's own;

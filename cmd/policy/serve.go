@@ -30,18 +30,18 @@ func (c *serveCommand) run(ctx context.Context, a *app, flags *config.Flags) err
 	if (c.Cert == "") != (c.Key == "") {
 		return fault.New(fault.Usage, "", "--cert and --key belong together")
 	}
-	s, err := a.open(flags)
+	s, err := a.open(ctx, flags)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return builtins.Serve(ctx, s.settings, builtins.ServeOptions{
+	return builtins.Serve(s.ctx, s.settings, builtins.ServeOptions{
 		Addr:     c.Addr,
 		Htpasswd: c.Auth,
 		ReadOnly: c.ReadOnly,
 		Cert:     c.Cert,
 		Key:      c.Key,
-		Log:      a.logger(),
+		Log:      a.logger(s.settings.LogLevel),
 		Events:   s.env.Events,
 		Ready: func(url string) {
 			_, _ = fmt.Fprintf(a.printer.Err, "serving registry.localhost on %s; Ctrl-C ends it\n", url)

@@ -32,45 +32,43 @@ func (n *node) isObject() bool { return n.text == "" || n.text[0] == '{' }
 
 // child returns the member of an object or element of an array called key, nil
 // when there is none. It fails on malformed text only.
-func (n *node) child(key string) (*node, error) {
+func (n *node) child(key string) (*node, error) { return n.step([]string{key}) }
+
+// step returns the child that path starts with. What has to be scanned for it is
+// scanned for the rest of the path, too.
+func (n *node) step(path []string) (*node, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.childLocked(key)
-}
-
-func (n *node) childLocked(key string) (*node, error) {
-	if kid := n.kids[key]; kid != nil || n.text == "" {
+	if kid := n.kids[path[0]]; kid != nil || n.text == "" {
 		return kid, nil
 	}
-	if err := n.indexLocked(); err != nil {
-		return nil, err
+	if n.kids == nil {
+		n.kids = map[string]*node{}
 	}
-	text, ok := n.index.find(n.text, key)
+	if n.index == nil {
+		x, kid, err := newIndex(n.text, path)
+		if err != nil {
+			return nil, err
+		}
+		if n.index = x; kid != nil {
+			n.kids[path[0]] = kid
+			return kid, nil
+		}
+	}
+	text, ok := n.index.find(n.text, path[0])
 	if !ok {
 		return nil, nil
 	}
 	kid := &node{text: text}
-	if n.kids == nil {
-		n.kids = map[string]*node{}
-	}
-	n.kids[key] = kid
+	n.kids[path[0]] = kid
 	return kid, nil
-}
-
-func (n *node) indexLocked() error {
-	if n.index != nil {
-		return nil
-	}
-	x, err := newIndex(n.text)
-	n.index = x
-	return err
 }
 
 // lookup walks down path. It returns nil when the path leads nowhere.
 func (n *node) lookup(path []string) (*node, error) {
-	for _, key := range path {
+	for i := range path {
 		var err error
-		if n, err = n.child(key); n == nil || err != nil {
+		if n, err = n.step(path[i:]); n == nil || err != nil {
 			return nil, err
 		}
 	}
@@ -108,8 +106,12 @@ func (n *node) keys() ([]string, error) {
 	if n.text == "" {
 		return util.KeysSorted(n.kids), nil
 	}
-	if err := n.indexLocked(); err != nil {
-		return nil, err
+	if n.index == nil {
+		x, _, err := newIndex(n.text, nil)
+		if err != nil {
+			return nil, err
+		}
+		n.index = x
 	}
 	return n.index.keys(n.text), nil
 }
@@ -172,7 +174,7 @@ func (n *node) open() error {
 		}
 		return nil
 	}
-	x, err := newIndex(n.text)
+	x, _, err := newIndex(n.text, nil)
 	if err != nil {
 		return err
 	}
@@ -189,9 +191,10 @@ func conflict(path []string) error {
 }
 
 // index knows where the members of one JSON object, or the elements of one
-// array, begin and end: 16 bytes a member, whatever its size.
+// array, begin and end: 12 bytes a member, whatever its size.
 type index struct {
 	array   bool
+	end     int // of the text it was made of, which may go on
 	entries []entry
 	slots   []uint32 // open addressing over the keys: 1 + position in entries
 	seed    maphash.Seed
@@ -199,37 +202,56 @@ type index struct {
 
 type entry struct{ key, start, end uint32 } // key: offset behind its opening quote
 
-// newIndex scans text once, one level deep. Text that is neither an object nor
-// an array has no members.
-func newIndex(text string) (*index, error) {
+// newIndex scans the value at the front of text once, one level deep, and along
+// path deeper: the child that path starts with comes back with its own index if
+// the path goes on behind it. A value that is neither an object nor an array has
+// no members.
+func newIndex(text string, path []string) (*index, *node, error) {
 	x := &index{array: text[0] == '['}
 	if text[0] != '{' && !x.array {
-		return x, nil
+		x.end = len(text)
+		return x, nil, nil
 	}
 	if tooLong(text) {
-		return nil, fault.New(fault.Limit, "", "a JSON document of more than 4 GiB")
+		return nil, nil, fault.New(fault.Limit, "", "a JSON document of more than 4 GiB")
 	}
+	var found *node
 	pos := skipSpace(text, 1)
 	for pos < len(text) && text[pos] != '}' && text[pos] != ']' {
 		var e entry
+		var key string // as written: one with escapes is found by find
 		if !x.array {
 			if text[pos] != '"' {
-				return nil, errMalformed
+				return nil, nil, errMalformed
 			}
 			e.key = uint32(pos + 1)
-			end, _ := stringEnd(text, pos+1)
+			end := skipString(text, pos+1)
 			if end < 0 {
-				return nil, errMalformed
+				return nil, nil, errMalformed
 			}
+			key = text[pos+1 : end]
 			pos = skipSpace(text, end+1)
 			if pos >= len(text) || text[pos] != ':' {
-				return nil, errMalformed
+				return nil, nil, errMalformed
 			}
 			pos = skipSpace(text, pos+1)
 		}
-		end := skipValue(text, pos)
+		var end int
+		if !x.array && found == nil && len(path) > 1 && pos < len(text) && text[pos] == '{' && key == path[0] {
+			kid, grandkid, err := newIndex(text[pos:], path[1:])
+			if err != nil {
+				return nil, nil, err
+			}
+			end = pos + kid.end
+			found = &node{text: text[pos:end], index: kid}
+			if grandkid != nil {
+				found.kids = map[string]*node{path[1]: grandkid}
+			}
+		} else {
+			end = skipValue(text, pos)
+		}
 		if end <= pos {
-			return nil, errMalformed
+			return nil, nil, errMalformed
 		}
 		e.start, e.end = uint32(pos), uint32(end)
 		x.entries = append(x.entries, e)
@@ -238,9 +260,10 @@ func newIndex(text string) (*index, error) {
 		}
 	}
 	if pos >= len(text) {
-		return nil, errMalformed
+		return nil, nil, errMalformed
 	}
-	return x, nil
+	x.end = pos + 1
+	return x, found, nil
 }
 
 // find returns the text of the member called key. Array elements are called by
@@ -303,12 +326,12 @@ func (x *index) keys(text string) []string {
 
 // keyText is the key whose text starts at the offset, unescaped.
 func keyText(text string, start uint32) string {
-	end, plain := stringEnd(text, int(start))
+	end := skipString(text, int(start))
 	if end < 0 {
 		return ""
 	}
 	raw := text[start:end]
-	if plain && utf8.ValidString(raw) {
+	if strings.IndexByte(raw, '\\') < 0 && utf8.ValidString(raw) {
 		return raw
 	}
 	s, _, err := unescape(raw)
@@ -330,39 +353,68 @@ func skipSpace(text string, pos int) int {
 	return pos
 }
 
+// skipString finds the quote that closes a string, or -1. Strings are short: a
+// search that is set up for long ones costs more than it saves.
+func skipString(text string, start int) int {
+	for i := start; i < len(text); i++ {
+		if text[i] != '"' {
+			continue
+		}
+		escapes := 0
+		for j := i - 1; j >= start && text[j] == '\\'; j-- {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
 // skipValue returns where the value at pos ends, or pos when there is none. It
 // trusts the syntax, which was checked before, but never reads out of bounds.
 func skipValue(text string, pos int) int {
+	if pos >= len(text) {
+		return pos
+	}
+	switch text[pos] {
+	case '"':
+		return max(pos, skipString(text, pos+1)+1)
+	case '{', '[':
+	default:
+		i := pos
+		for i < len(text) && !endsWord(text[i]) {
+			i++
+		}
+		return i
+	}
 	depth := 0
-	for i := pos; i < len(text); {
-		switch text[i] {
-		case '"':
-			end, _ := stringEnd(text, i+1)
-			if end < 0 {
+	for i := pos; i < len(text); i++ {
+		c := text[i]
+		if c == '"' {
+			if i = skipString(text, i+1); i < 0 {
 				return pos
 			}
-			i = end
-			if depth == 0 {
-				return i + 1
-			}
-		case '{', '[':
+			continue
+		}
+		// { and [, } and ] differ in one bit each, and from all else.
+		switch c | 0x20 {
+		case '{':
 			depth++
-		case '}', ']':
-			if depth == 0 {
-				return i // the end of the container: the value was a bare word
-			}
+		case '}':
 			if depth--; depth == 0 {
 				return i + 1
 			}
-		case ',', ' ', '\n', '\r', '\t':
-			if depth == 0 {
-				return i
-			}
 		}
-		i++
 	}
-	if depth > 0 {
-		return pos
+	return pos
+}
+
+// endsWord reports whether a number, true, false or null ends before c.
+func endsWord(c byte) bool {
+	switch c {
+	case ',', '}', ']', ' ', '\n', '\r', '\t':
+		return true
 	}
-	return len(text)
+	return false
 }

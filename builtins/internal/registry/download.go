@@ -39,12 +39,9 @@ func (x *exchange) download(resp *http.Response) (*http.Response, error) {
 	if m.desc.Size > 2*chunkSize {
 		body = x.c.readAhead(d, x.cancel)
 	}
-	var whole io.Reader = body
-	if at > 0 {
-		whole = io.MultiReader(io.NewSectionReader(m.have, 0, at), body)
-	}
+	left := io.NewSectionReader(m.have, 0, at)
 	m.told(at)
-	return x.response(&blobBody{Reader: whole, ahead: body, d: d}), nil
+	return x.response(&blobBody{Reader: io.MultiReader(left, body), left: left, rest: body, d: d}), nil
 }
 
 // startOf is the first byte an answer carries. Its length must fit the size of
@@ -141,16 +138,29 @@ func (d *download) reopen() error {
 	return nil
 }
 
-// blobBody is what regclient reads and closes.
+// blobBody is a whole blob: what was left of an earlier run, and the rest.
 type blobBody struct {
-	io.Reader
-	ahead io.Reader
-	d     *download
+	io.Reader // of both
+	left      io.Reader
+	rest      io.Reader
+	d         *download
 }
 
+// WriteTo is for a blob of which nothing has been read yet. It returns without
+// an error only when all of its bytes have been written.
+func (b *blobBody) WriteTo(w io.Writer) (int64, error) {
+	n, err := io.Copy(w, b.left)
+	if err != nil {
+		return n, err
+	}
+	rest, err := io.Copy(w, b.rest)
+	return n + rest, err
+}
+
+// Close ends the download wherever it is.
 func (b *blobBody) Close() error {
 	b.d.x.cancel()
-	if ring, ok := b.ahead.(*ring); ok {
+	if ring, ok := b.rest.(*ring); ok {
 		_ = ring.Close()
 	}
 	err := b.d.body.Close()

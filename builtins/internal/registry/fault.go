@@ -144,7 +144,7 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 	case a.status == http.StatusNotFound:
 		f := fault.New(fault.NotFound, "", "not found: %w", a)
 		if n.Repository != "" {
-			f.Hint = "see what is there: policy list " + n.Familiar()
+			f.Hint = "see what is there: policy tags " + n.Familiar()
 		}
 		return f
 	case a.status == http.StatusTooManyRequests:

@@ -65,7 +65,7 @@ func (c *Client) Repositories(ctx context.Context, host, prefix string, yield fu
 
 func cannotList(host string, why error) error {
 	return fault.New(fault.Usage, host, "%s cannot list its repositories: %w", host, why).
-		WithHint("name a repository to see its tags: policy list %s/ORG/NAME", host)
+		WithHint("name a repository to see its tags: policy tags %s/ORG/NAME", host)
 }
 
 // pages calls read for each page of a list, until there is no next one. Pages

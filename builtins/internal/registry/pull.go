@@ -36,6 +36,15 @@ type Writer interface {
 	Close() error
 }
 
+// Verifier is a Writer that hashes what it is given and whose Commit fails with
+// Invalid, keeping nothing, when that is not the digest it was created for. Its
+// content is not hashed a second time on the way.
+type Verifier interface {
+	Writer
+	// Verifies is only there to be asked for.
+	Verifies()
+}
+
 // Pull fetches an image: its manifest, which check sees before anything else is
 // fetched and may refuse, and the blobs it names that sink lacks. Each blob is
 // committed once its bytes hashed to its digest. It fails with NotFound,
@@ -74,7 +83,7 @@ func (c *Client) fetchInto(ctx context.Context, n artifact.Name, d artifact.Desc
 	}
 	t.state("start")
 	left, err := c.fetchOnce(ctx, n, d, sink, t, true)
-	if left > 0 && errors.Is(err, errs.ErrDigestMismatch) {
+	if left > 0 && (errors.Is(err, errs.ErrDigestMismatch) || errors.Is(err, fault.Invalid)) {
 		_, err = c.fetchOnce(ctx, n, d, sink, t, false)
 	}
 	if err != nil {
@@ -107,8 +116,8 @@ func (c *Client) fetchOnce(ctx context.Context, n artifact.Name, d artifact.Desc
 	return m.size, errors.Join(err, w.Close())
 }
 
-// stream moves a blob from the registry to w. Network, hash (in regclient) and
-// w work at once.
+// stream moves a blob from the registry to w. Network, hash (in regclient, or in
+// w if it is a Verifier) and w work at once.
 func (c *Client) stream(ctx context.Context, n artifact.Name, m *moving, w io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -123,24 +132,20 @@ func (c *Client) stream(ctx context.Context, n artifact.Name, m *moving, w io.Wr
 		return err
 	}
 	defer func() { _ = body.Close() }()
+	if _, ok := w.(Verifier); ok {
+		if whole, ok := body.Response().Body.(*blobBody); ok {
+			_, err := whole.WriteTo(w)
+			return err
+		}
+	}
 	if m.desc.Size <= chunkSize {
 		_, err := io.Copy(w, &verified{r: body, left: m.desc.Size})
 		return err
 	}
 	ring := c.readAhead(&verified{r: body, left: m.desc.Size}, cancel)
 	defer func() { _ = ring.Close() }()
-	for {
-		b, err := ring.next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(b); err != nil {
-			return err
-		}
-	}
+	_, err = ring.WriteTo(w)
+	return err
 }
 
 // verified reads a regclient blob to its end, where the digest is checked. The

@@ -343,7 +343,7 @@ func TestRepositories(t *testing.T) {
 			if !errors.Is(err, tt.want) || tt.want == nil && !slices.Equal(repos, tt.repos) {
 				t.Errorf("got %q, %v; want %q, %v", repos, err, tt.repos, tt.want)
 			}
-			if tt.want == fault.Usage && !strings.Contains(fault.Of(err).Hint, "policy list "+host+"/ORG/NAME") {
+			if tt.want == fault.Usage && !strings.Contains(fault.Of(err).Hint, "policy tags "+host+"/ORG/NAME") {
 				t.Errorf("hint %q", fault.Of(err).Hint)
 			}
 		})

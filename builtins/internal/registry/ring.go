@@ -98,6 +98,25 @@ func (g *ring) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// WriteTo gives whole chunks to w, uncopied.
+func (g *ring) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		b, err := g.next()
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		n, err := w.Write(b)
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
 // Close ends the reading ahead. It may be called twice.
 func (g *ring) Close() error {
 	g.closing.Do(func() {
