@@ -22,6 +22,9 @@ const guardName = "*"
 // maxRepeated bounds the result of one repetition, in bytes.
 const maxRepeated = 256 << 20
 
+// bytesPerStep is how much can be filled in the time of a step.
+const bytesPerStep = 64
+
 // guardRepetition wraps the right operand of each multiplication in f.
 func guardRepetition(f *syntax.File, text []byte) {
 	if bytes.IndexByte(text, '*') >= 0 {
@@ -72,28 +75,32 @@ func guard(y syntax.Expr, pos syntax.Position) syntax.Expr {
 	}
 }
 
-func guarded(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-	return factor{args[0]}, nil
+func guarded(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+	return factor{args[0], thread}, nil
 }
 
 // factor is the right operand of a multiplication.
-type factor struct{ starlark.Value }
+type factor struct {
+	starlark.Value
+	thread *starlark.Thread
+}
 
 // Binary multiplies unless the result would be too large.
 func (f factor) Binary(op syntax.Token, x starlark.Value, _ starlark.Side) (starlark.Value, error) {
 	if n, ok := f.Value.(starlark.Int); ok {
-		if err := checkRepeat(x, n); err != nil {
+		if err := f.check(x, n); err != nil {
 			return nil, err
 		}
 	} else if n, ok := x.(starlark.Int); ok {
-		if err := checkRepeat(f.Value, n); err != nil {
+		if err := f.check(f.Value, n); err != nil {
 			return nil, err
 		}
 	}
 	return starlark.Binary(op, x, f.Value)
 }
 
-func checkRepeat(x starlark.Value, times starlark.Int) error {
+// check refuses x repeated so often, or counts it as the steps it is worth.
+func (f factor) check(x starlark.Value, times starlark.Int) error {
 	size := int64(1)
 	switch x.(type) {
 	case *starlark.List, starlark.Tuple:
@@ -104,7 +111,11 @@ func checkRepeat(x starlark.Value, times starlark.Int) error {
 	}
 	size *= int64(starlark.Len(x))
 	n, ok := times.Int64()
-	if size == 0 || (ok && n <= maxRepeated/size) || times.Sign() <= 0 {
+	if size == 0 || times.Sign() <= 0 {
+		return nil
+	}
+	if ok && n <= maxRepeated/size {
+		f.thread.Steps += uint64(n*size) / bytesPerStep
 		return nil
 	}
 	return &fault.Error{Kind: fault.Limit, Err: fmt.Errorf("a %s repeated %s times takes more than %d MiB", x.Type(), times, maxRepeated>>20)}

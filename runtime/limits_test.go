@@ -32,6 +32,7 @@ func TestLimits(t *testing.T) {
 	}{
 		"steps":  {runtime.Limits{Steps: 10_000}, "while True:\n  pass", "the steps limit is reached: 10000 | raise runtime.Limits.Steps"},
 		"time":   {runtime.Limits{Steps: runtime.NoLimit, Time: 50 * time.Millisecond}, "while True:\n  pass", "the time limit is reached: 50ms | raise runtime.Limits.Time"},
+		"repeat": {runtime.Limits{Steps: 10_000_000}, "while True:\n  [0] * 1000000", "the steps limit is reached: 10000000"},
 		"output": {runtime.Limits{Output: 1000}, "while True:\n  print('x' * 9)", "the output limit is reached: 1000 bytes | raise runtime.Limits.Output"},
 		"memory": {runtime.Limits{Heap: 300 << 20, Steps: runtime.NoLimit}, "x = []\nwhile True:\n  x.append([0] * 1000000)", "the memory limit is reached: "},
 		"string": {runtime.Limits{Heap: 300 << 20}, "x = 'x'\nwhile True:\n  x += x", "the memory limit is reached: "},
