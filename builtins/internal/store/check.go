@@ -84,7 +84,7 @@ func (a *audit) layout(out *CheckReport) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := a.s.fs.Stat(a.s.path(indexFile)); err != nil {
+		if _, err := a.s.fs.Stat(a.s.path(indexFile)); errors.Is(err, fs.ErrNotExist) {
 			return nil // nothing was ever tagged here
 		}
 		out.Problems = append(out.Problems, Problem{Path: layoutFile, Reason: "missing"})

@@ -3,7 +3,7 @@
 //
 // A blob is immutable and named by its digest. index.json is the only file that
 // changes: it maps a full reference to a descriptor. Everything rests on a few
-// habits (spec artifact.md, store):
+// habits:
 //
 //   - what is new is written beside its place, synced, renamed, and the folder
 //     synced: a reader sees all of it or nothing;

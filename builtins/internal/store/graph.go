@@ -88,6 +88,8 @@ func (r reach) has(d artifact.Digest) bool {
 	return ok
 }
 
+func (r reach) follows(d artifact.Digest) bool { return r[d] }
+
 // walk adds d and all it leads to. What is missing or damaged leads nowhere: it
 // would have to be fetched again with all below it. Any other hindrance ends the
 // walk, because nothing may be deleted on a guess.
@@ -97,10 +99,10 @@ func (s *Store) walk(ctx context.Context, r reach, d artifact.Descriptor) error 
 		d := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		if follow, _ := namesOthers(d.MediaType); !follow {
-			r[d.Digest] = r[d.Digest]
+			r[d.Digest] = r.follows(d.Digest)
 			continue
 		}
-		if r[d.Digest] {
+		if r.follows(d.Digest) {
 			continue
 		}
 		r[d.Digest] = true

@@ -95,7 +95,7 @@ func (in *Ingest) open(name string) (ok bool, err error) {
 		if info, statErr := in.s.fs.Stat(in.path); err != nil && statErr == nil && info.Size() == 0 {
 			_ = in.s.fs.Remove(in.path) // the lock made it
 		}
-		_ = l.Unlock()
+		unlock(l)
 	}()
 	if !stillNamed(l) {
 		return false, nil
@@ -316,7 +316,7 @@ func (in *Ingest) release(remove bool) {
 		_ = in.s.fs.Remove(in.path) // else prune does
 	}
 	lock := in.lock.Path()
-	_ = in.lock.Unlock()
+	unlock(in.lock)
 	if lock != in.path {
 		_ = os.Remove(lock) // Windows refuses while another has it open
 	}

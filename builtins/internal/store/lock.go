@@ -55,6 +55,10 @@ func (s *Store) locked(path string) error {
 		WithHint("wait for it or end it; --lock-timeout says how long to wait")
 }
 
+// unlock needs no answer: the file is closed at the latest when we end, and the
+// kernel frees the lock with it.
+func unlock(l *flock.Flock) { _ = l.Unlock() }
+
 func newLock(path string) *flock.Flock { return flock.New(path, flock.SetPermissions(0o644)) }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -43,6 +44,7 @@ func TestMain(m *testing.M) {
 	if name == "" {
 		os.Exit(m.Run())
 	}
+	maps.Copy(children, osChildren)
 	s := store.New(os.Args[1], store.Options{})
 	if err := children[name](context.Background(), s, os.Args[2:]); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: %v\n", fault.Of(err).Kind, err)

@@ -32,7 +32,7 @@ func (s *Store) Prune(ctx context.Context, olderThan time.Duration) (PruneReport
 	if err != nil {
 		return out, lockFault(s.path(gcLock), err)
 	}
-	defer l.Unlock()
+	defer unlock(l)
 	before := s.o.Now().Add(-olderThan)
 	var alive reach
 	err = s.update(ctx, func(ix *index) error {

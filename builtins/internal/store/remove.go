@@ -84,7 +84,7 @@ func (s *Store) free(ctx context.Context, removed []Entry) int64 {
 	if ok, err := l.TryLock(); err != nil || !ok {
 		return 0
 	}
-	defer l.Unlock()
+	defer unlock(l)
 	signLock(s.path(gcLock))
 	garbage := make(reach)
 	for _, e := range removed {
@@ -101,6 +101,9 @@ func (s *Store) free(ctx context.Context, removed []Entry) int64 {
 	}
 	var freed int64
 	for d := range garbage {
+		if d.Validate() != nil {
+			continue // a manifest may say anything
+		}
 		n, err := s.removeBlob(d)
 		if err != nil {
 			return freed
@@ -135,7 +138,7 @@ func (s *Store) spare(ctx context.Context, ix *index, garbage reach) error {
 func (s *Store) removeBlob(d artifact.Digest) (int64, error) {
 	path, err := s.blobPath(d)
 	if err != nil {
-		return 0, nil // no digest, no file
+		return 0, err
 	}
 	info, err := s.fs.Stat(path)
 	if err == nil {

@@ -38,12 +38,12 @@ func (s *Store) Repair(ctx context.Context) (RepairReport, error) {
 	if err != nil {
 		return out, lockFault(s.path(gcLock), err)
 	}
-	defer gc.Unlock()
+	defer unlock(gc)
 	l, err := s.lock(ctx, indexLock, true)
 	if err != nil {
 		return out, lockFault(s.path(indexLock), err)
 	}
-	defer l.Unlock()
+	defer unlock(l)
 	if out.Layout, err = s.healLayout(); err != nil {
 		return out, err
 	}
@@ -131,15 +131,11 @@ func (s *Store) salvage(name string) (ix *index, generation fs.FileInfo, damaged
 	case err != nil:
 		return nil, nil, false, diskFault("reading the index", err)
 	}
-	ix, err = parseIndex(b)
-	if err == nil {
-		for i := range ix.entries {
-			if _, err := ix.entry(i); err != nil {
-				return ix, generation, true, nil
-			}
-		}
+	ix, bad := parseIndex(b)
+	for i := 0; i < len(ix.entries) && bad == nil; i++ {
+		_, bad = ix.entry(i)
 	}
-	return ix, generation, err != nil, nil
+	return ix, generation, bad != nil, nil
 }
 
 // addNameless finds manifests that no entry leads to: images whose name is lost.

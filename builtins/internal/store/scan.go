@@ -79,8 +79,8 @@ func (s *scanner) skip(depth int) error {
 	var isObject [maxDepth + 1]bool
 	for level := depth; ; {
 		c := s.peek()
-		switch {
-		case c == '{' || c == '[':
+		switch c {
+		case '{', '[':
 			if level++; level > maxDepth {
 				return fmt.Errorf("byte %d: nested too deep", s.i)
 			}
@@ -270,14 +270,16 @@ func escape(b []byte, i int) (int, error) {
 			if k >= len(b) {
 				return 0, errTruncated
 			}
-			if c := b[k]; !('0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f') {
-				return 0, fmt.Errorf("byte %d: want a hex digit, got %q", k, c)
+			if !isHex(b[k]) {
+				return 0, fmt.Errorf("byte %d: want a hex digit, got %q", k, b[k])
 			}
 		}
 		return 6, nil
 	}
 	return 0, fmt.Errorf("byte %d: unknown escape %q", i, b[i+1])
 }
+
+func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
 func (s *scanner) number() error {
 	if s.b[s.i] == '-' {

@@ -61,7 +61,7 @@ func (s *Store) update(ctx context.Context, change func(*index) error) error {
 	if err != nil {
 		return lockFault(s.path(indexLock), err)
 	}
-	defer l.Unlock() // the kernel frees it anyway when the file is closed
+	defer unlock(l)
 	if _, err := s.healLayout(); err != nil {
 		return err
 	}
