@@ -95,16 +95,19 @@ func TestHostileContent(t *testing.T) {
 			f.mu.Lock()
 			f.match, f.do = tt.match, tt.do
 			f.mu.Unlock()
-			got := empty()
-			_, _, err := c.Pull(t.Context(), name(t, ref), got, nil)
-			if !errors.Is(err, tt.want) {
-				t.Fatalf("got %v, want %v", err, tt.want)
-			}
-			if got.blobs[img.layer.Digest] != nil {
-				t.Error("the layer was committed")
-			}
-			if n := f.hits(); n != 1 {
-				t.Errorf("asked %d times", n)
+			for i, verifies := range []bool{false, true} {
+				got := empty()
+				got.verifies = verifies
+				_, _, err := c.Pull(t.Context(), name(t, ref), got, nil)
+				if !errors.Is(err, tt.want) {
+					t.Fatalf("got %v, want %v", err, tt.want)
+				}
+				if got.blobs[img.layer.Digest] != nil {
+					t.Error("the layer was committed")
+				}
+				if n := f.hits(); n != i+1 {
+					t.Errorf("asked %d times", n)
+				}
 			}
 		})
 	}

@@ -179,7 +179,14 @@ func slowReader(f *faulty, _ http.ResponseWriter, r *http.Request) {
 }
 
 func quick() registry.Timeouts {
-	return registry.Timeouts{Backoff: time.Millisecond, RetryAfter: 40 * time.Millisecond, Header: 400 * time.Millisecond, Trickle: 400 * time.Millisecond}
+	return registry.Timeouts{Backoff: time.Millisecond, RetryAfter: 40 * time.Millisecond}
+}
+
+// impatient is quick, and soon tired of waiting.
+func impatient() registry.Timeouts {
+	t := quick()
+	t.Header, t.Trickle = time.Second, time.Second
+	return t
 }
 
 func pullsLayer(r *http.Request) bool {
@@ -260,7 +267,11 @@ func TestFaults(t *testing.T) {
 			ref := f.stand(t) + "/acme/authz:1"
 			var slowest time.Duration
 			var mu sync.Mutex
-			c := client(t, registry.Options{Timeouts: quick(), Retry: func(r registry.Retry) {
+			timeouts := quick()
+			if strings.HasPrefix(tt.name, "stalled") || strings.HasPrefix(tt.name, "trickle") {
+				timeouts = impatient()
+			}
+			c := client(t, registry.Options{Timeouts: timeouts, Retry: func(r registry.Retry) {
 				mu.Lock()
 				defer mu.Unlock()
 				slowest = max(slowest, r.Delay)
@@ -270,7 +281,7 @@ func TestFaults(t *testing.T) {
 			}})
 			img := newImage(t, layerSize)
 			if tt.verb == "pull" {
-				push(t, c, ref, img)
+				push(t, client(t, registry.Options{}), ref, img)
 			}
 			f.mu.Lock()
 			f.match, f.times, f.do = tt.match, tt.times, tt.do
@@ -405,15 +416,18 @@ func TestResumeAfterKill(t *testing.T) {
 			c := client(t, registry.Options{Timeouts: quick()})
 			img := newImage(t, layerSize)
 			push(t, c, ref, img)
-			got := empty()
-			got.partial[img.layer.Digest] = tt.left(img.blobs[img.layer.Digest])
-			f.body.Store(0)
-			if _, _, err := c.Pull(t.Context(), name(t, ref), got, nil); err != nil {
-				t.Fatal(err)
-			}
-			sameImage(t, got, img)
-			if n := f.body.Load(); n > tt.fetched {
-				t.Errorf("%d bytes on the wire, want at most %d", n, tt.fetched)
+			for _, verifies := range []bool{false, true} {
+				got := empty()
+				got.verifies = verifies
+				got.partial[img.layer.Digest] = tt.left(img.blobs[img.layer.Digest])
+				f.body.Store(0)
+				if _, _, err := c.Pull(t.Context(), name(t, ref), got, nil); err != nil {
+					t.Fatal(err)
+				}
+				sameImage(t, got, img)
+				if n := f.body.Load(); n > tt.fetched {
+					t.Errorf("%d bytes on the wire, want at most %d", n, tt.fetched)
+				}
 			}
 		})
 	}

@@ -10,9 +10,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/olareg/olareg"
 	"github.com/olareg/olareg/config"
@@ -61,6 +65,8 @@ type image struct {
 	blobs   map[artifact.Digest][]byte
 	partial map[artifact.Digest][]byte
 	creates int
+
+	verifies bool // its Writers find wrong content themselves
 }
 
 func empty() *image {
@@ -117,8 +123,17 @@ func (i *image) Create(_ context.Context, d artifact.Descriptor) (registry.Write
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.creates++
-	return &writer{i: i, d: d, partial: i.partial[d.Digest]}, nil
+	w := &writer{i: i, d: d, partial: i.partial[d.Digest]}
+	if i.verifies {
+		return verifier{w}, nil
+	}
+	return w, nil
 }
+
+// verifier is a registry.Verifier: writer's Commit checks the digest anyway.
+type verifier struct{ *writer }
+
+func (verifier) Verifies() {}
 
 type writer struct {
 	i         *image
@@ -136,7 +151,10 @@ func (w *writer) Partial() (io.ReaderAt, int64) {
 
 func (w *writer) Commit(context.Context) error {
 	if digest.FromBytes(w.b) != w.d.Digest {
-		return errors.New("committed wrong content")
+		if !w.i.verifies {
+			return errors.New("committed wrong content")
+		}
+		return fault.New(fault.Invalid, "", "wrong content")
 	}
 	w.i.mu.Lock()
 	defer w.i.mu.Unlock()
@@ -152,6 +170,29 @@ func (w *writer) Close() error {
 		w.i.partial[w.d.Digest] = w.b
 	}
 	return nil
+}
+
+// TestMain fails if a goroutine of the package outlives the tests.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code != 0 {
+		os.Exit(code)
+	}
+	stacks := make([]byte, 1<<20)
+	var last string
+	for range 100 {
+		all := string(stacks[:runtime.Stack(stacks, true)])
+		left := slices.DeleteFunc(strings.Split(all, "\n\n"), func(s string) bool {
+			return !strings.Contains(s, "builtins/internal/registry.") || strings.Contains(s, "registry_test.TestMain")
+		})
+		if len(left) == 0 {
+			return
+		}
+		<-time.After(20 * time.Millisecond) // they may be on their way out
+		last = strings.Join(left, "\n\n")
+	}
+	fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", last)
+	os.Exit(1)
 }
 
 func name(t testing.TB, s string) artifact.Name {
