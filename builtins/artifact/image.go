@@ -3,6 +3,7 @@ package artifact
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -103,7 +104,7 @@ func validateManifest(raw []byte) error {
 
 // plainJSON leaves out of an error of encoding/json which Go type it was for.
 func plainJSON(err error) error {
-	if te, ok := err.(*json.UnmarshalTypeError); ok {
+	if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("%s should not be a %s", te.Field, te.Value)
 	}
 	return err

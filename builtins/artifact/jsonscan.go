@@ -372,11 +372,11 @@ func (s *JSONScanner) begin(c byte) error {
 	case '1' <= c && c <= '9':
 		s.state = inDigits
 	case c == 't':
-		s.state, s.literal = inLiteral, "rue"
+		s.state, s.literal = inLiteral, "true"[1:]
 	case c == 'f':
-		s.state, s.literal = inLiteral, "alse"
+		s.state, s.literal = inLiteral, "false"[1:]
 	case c == 'n':
-		s.state, s.literal = inLiteral, "ull"
+		s.state, s.literal = inLiteral, "null"[1:]
 	default:
 		return unexpected(c, "a value")
 	}

@@ -137,7 +137,7 @@ func TestJSONScannerVisit(t *testing.T) {
 	if !errors.Is(err, stop) || err.Error() != "line 2, column 10: not here" {
 		t.Errorf("got %v", err)
 	}
-	if _, again := s.Write([]byte("x")); again != err {
+	if _, again := s.Write([]byte("x")); !errors.Is(again, err) {
 		t.Errorf("a second write gave %v", again)
 	}
 }

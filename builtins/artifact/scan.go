@@ -91,7 +91,7 @@ type source struct {
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.n += int64(n)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		s.err = err
 	}
 	return n, err
@@ -115,14 +115,14 @@ func (s *scan) run(visit func(Header, io.Reader) error) error {
 	if s.zr, err = gzip.NewReader(br); err != nil {
 		return s.broken(err)
 	}
-	defer s.zr.Close()
+	defer func() { _ = s.zr.Close() }()
 	s.zr.Multistream(false)
 	s.ahead = readAhead(readerFunc(s.inflate))
 	defer s.ahead.Close() // before zr and r are anybody else's
 	tr := tar.NewReader(s.ahead)
 	for {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -204,7 +204,7 @@ func (s *scan) entry(h *tar.Header, tr *tar.Reader, visit func(Header, io.Reader
 		}
 	}
 	for {
-		if _, err := content.Read(s.buf); err == io.EOF {
+		if _, err := content.Read(s.buf); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
@@ -232,7 +232,7 @@ func (s *scan) tail(br *bufio.Reader) error {
 				return fault.New(fault.Invalid, "", "there is something behind the end of the tar")
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -242,7 +242,7 @@ func (s *scan) tail(br *bufio.Reader) error {
 	s.ahead.Close()
 	if _, err := br.ReadByte(); err == nil {
 		return fault.New(fault.Invalid, "", "there is something behind the end of the gzip")
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		return s.broken(err)
 	}
 	return nil
@@ -259,7 +259,7 @@ func (s *scan) broken(err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return fault.New(fault.Invalid, "", "not a whole gzipped tar: %w", io.ErrUnexpectedEOF)
 	}
 	return fault.New(fault.Invalid, "", "not a gzipped tar: %w", err)
@@ -281,7 +281,7 @@ func (c *content) Read(p []byte) (int, error) {
 	n, err := c.tr.Read(p)
 	if c.json != nil {
 		_, jerr := c.json.Write(p[:n])
-		if jerr == nil && err == io.EOF {
+		if jerr == nil && errors.Is(err, io.EOF) {
 			jerr = c.json.Close()
 		}
 		if jerr = c.judge(jerr); jerr != nil {
@@ -289,7 +289,7 @@ func (c *content) Read(p []byte) (int, error) {
 			return 0, c.err
 		}
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = c.scan.broken(err)
 	}
 	c.err = err

@@ -207,13 +207,6 @@ func TestScanRefuses(t *testing.T) {
 	good := pack(t, artifact.PackOptions{}, file("a.rego", "package a"))
 	inflated, _ := gzip.NewReader(bytes.NewReader(good))
 	plain, _ := io.ReadAll(inflated)
-	regzip := func(text []byte) []byte {
-		var b bytes.Buffer
-		zw := gzip.NewWriter(&b)
-		zw.Write(text)
-		zw.Close()
-		return b.Bytes()
-	}
 	flipped := bytes.Clone(good)
 	flipped[len(flipped)-6] ^= 1
 	type test struct {
@@ -226,12 +219,12 @@ func TestScanRefuses(t *testing.T) {
 		{"empty", nil, fault.Invalid, "not a whole gzipped tar"},
 		{"text", []byte("package a\n\nallow := true\n"), fault.Invalid, "not a gzipped tar"},
 		{"a plain tar", plain, fault.Invalid, "not a gzipped tar"},
-		{"gzipped text", regzip(bytes.Repeat([]byte("text "), 200)), fault.Invalid, "not a gzipped tar"},
+		{"gzipped text", regzip(t, bytes.Repeat([]byte("text "), 200)), fault.Invalid, "not a gzipped tar"},
 		{"checksum", flipped, fault.Invalid, "not a gzipped tar"},
 		{"after the gzip", append(bytes.Clone(good), 0), fault.Invalid, "behind the end of the gzip"},
 		{"two gzips", append(bytes.Clone(good), good...), fault.Invalid, "behind the end of the gzip"},
-		{"after the tar", regzip(append(bytes.Clone(plain), "more"...)), fault.Invalid, "behind the end of the tar"},
-		{"two tars", regzip(append(bytes.Clone(plain), plain...)), fault.Invalid, "behind the end of the tar"},
+		{"after the tar", regzip(t, append(bytes.Clone(plain), "more"...)), fault.Invalid, "behind the end of the tar"},
+		{"two tars", regzip(t, append(bytes.Clone(plain), plain...)), fault.Invalid, "behind the end of the tar"},
 		{"dup", tarball(t, entry{name: "a"}, entry{name: "a"}), fault.Invalid, `"a": is there twice`},
 		{"dup in disguise", tarball(t, entry{name: "a"}, entry{name: "/a"}), fault.Invalid, `"a": is there twice`},
 		{"dup case", tarball(t, entry{name: "a.rego"}, entry{name: "A.rego"}), fault.Invalid, "only in upper and lower case"},
@@ -264,6 +257,17 @@ func TestScanRefuses(t *testing.T) {
 			t.Errorf("%s: the message carries control characters: %q", tt.name, err)
 		}
 	}
+}
+
+func regzip(t testing.TB, text []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	zw := gzip.NewWriter(&b)
+	_, err := zw.Write(text)
+	if err := errors.Join(err, zw.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func TestScanTruncated(t *testing.T) {
@@ -332,7 +336,7 @@ func TestScanErrorsOfOthers(t *testing.T) {
 	data := pack(t, artifact.PackOptions{}, file("a.rego", "package a"), file("data.json", "{}"))
 	stop := errors.New("enough")
 	_, err := artifact.Scan(bytes.NewReader(data), artifact.Limits{}, func(artifact.Header, io.Reader) error { return stop })
-	if err != stop {
+	if !errors.Is(err, stop) {
 		t.Errorf("visit's error came back as %v", err)
 	}
 	r := io.MultiReader(bytes.NewReader(data[:len(data)/2]), failing{stop})
@@ -353,11 +357,7 @@ func FuzzScan(f *testing.F) {
 		// The checksum of gzip would hide the tar from the fuzzer: data is the tar
 		// when it does not begin as gzip does.
 		if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
-			var b bytes.Buffer
-			zw := gzip.NewWriter(&b)
-			zw.Write(data)
-			zw.Close()
-			data = b.Bytes()
+			data = regzip(t, data)
 		}
 		seen := map[string]bool{}
 		_, err := artifact.Scan(bytes.NewReader(data), artifact.Limits{Total: 8 << 20}, func(h artifact.Header, r io.Reader) error {
@@ -399,7 +399,7 @@ func (c *countWriter) Write(p []byte) (int, error) { *c += countWriter(len(p)); 
 func BenchmarkPackIncompressible(b *testing.B) {
 	text := make([]byte, 32<<20)
 	rnd := rand.NewChaCha8([32]byte{1})
-	rnd.Read(text)
+	_, _ = rnd.Read(text)
 	files := []artifact.File{file("data.json", string(text))}
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()

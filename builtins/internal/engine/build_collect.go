@@ -82,7 +82,7 @@ func (b *build) regoName() string {
 		}
 		return versionName(ast.RegoV0)
 	}
-	return versionName(ast.RegoVersionFromInt(*b.manifest.RegoVersion))
+	return versionName(ast.RegoV1)
 }
 
 // collectFiles merges data files that would have one name in the bundle, and

@@ -25,7 +25,7 @@ type buildModule struct {
 
 // parseModules parses all modules on all cores. They are known by their names
 // in the bundle, which do not depend on how the user typed a path: plans carry
-// them. It fails with all that is wrong, as the user typed it.
+// them. It fails with all that is wrong, under these names.
 func parseModules(ctx context.Context, modules []*buildModule, caps *capabilitySet) error {
 	for _, m := range modules {
 		caps.of(m.version) // now, since the set is not made for several goroutines
@@ -62,7 +62,7 @@ func parseModules(ctx context.Context, modules []*buildModule, caps *capabilityS
 	if olderRego(modules, errs, caps) {
 		f.Hint = "it is Rego of before OPA 1.0: --rego-version rego.v0"
 	}
-	return typedNames(modules, f)
+	return f
 }
 
 func (m *buildModule) parse(v ast.RegoVersion, caps *capabilitySet) error {
@@ -78,7 +78,8 @@ func (m *buildModule) parse(v ast.RegoVersion, caps *capabilitySet) error {
 	return err
 }
 
-// typedNames gives the problems in err the names that the user knows.
+// typedNames gives the problems in err the names that the user knows. Once: a
+// name that was typed may be the name of another module in the bundle.
 func typedNames(modules []*buildModule, err error) error {
 	ps, ok := errors.AsType[Problems](err)
 	if !ok {

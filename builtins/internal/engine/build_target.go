@@ -60,7 +60,7 @@ func (b *build) translate(ctx context.Context, w io.Writer) error {
 		WithEnablePrintStatements(b.o.Target == compile.TargetPlan) // as opa build
 	if err := c.Build(ctx); err != nil {
 		if te, ok := errors.AsType[*topdown.Error](err); ok && te.Code == topdown.InternalErr && len(b.caps.stubs) > 0 {
-			return fault.Of(b.blame(ctx, err)).
+			return fault.Of(fromOPA(ctx, "", err)).
 				WithHint("what only another engine can call cannot be optimized: leave -O out")
 		}
 		return err

@@ -261,6 +261,8 @@ func TestBuildFails(t *testing.T) {
 		{name: "parse", files: map[string]string{"a/x.rego": "package x\n\nallow ? 1\n"}, kind: fault.Invalid, want: "DIR/a/x.rego:3:7: rego_parse_error: "},
 		{name: "v0", files: map[string]string{"x.rego": "package x\n\nallow { input.x }\n"}, kind: fault.Invalid, want: "rego_parse_error", hint: "--rego-version rego.v0"},
 		{name: "neither", files: map[string]string{"x.rego": "package x\n\nallow { input.x \n"}, kind: fault.Invalid, want: "rego_parse_error"},
+		{name: "names within names", files: map[string]string{"x.rego": "package x\n\na ? 1\n", "DIR/x.rego": "package y"}, kind: fault.Invalid, want: "DIR/x.rego:3:3: rego_parse_error: "},
+		{name: "names within names, compiled", files: map[string]string{"x.rego": "package x\n\na := foo(1)\n", "DIR/x.rego": "package y"}, kind: fault.Invalid, want: "DIR/x.rego:3:6: rego_type_error: "},
 		{name: "empty module", files: map[string]string{"x.rego": ""}, kind: fault.Invalid, want: "DIR/x.rego: rego_parse_error: empty module"},
 		{name: "compile, all of it", files: map[string]string{"x.rego": "package x\n\na := foo(1)\n", "z.rego": "package z\n\nc := bar(1)\n"}, kind: fault.Invalid,
 			want: "2 errors\n  DIR/x.rego:3:6: rego_type_error: undefined function foo\n  DIR/z.rego:3:6: rego_type_error: undefined function bar"},
@@ -309,7 +311,7 @@ func TestBuildFails(t *testing.T) {
 				t.Fatal("no error")
 			}
 			got := filepath.ToSlash(err.Error())
-			if f := fault.Of(err); f.Kind != tt.kind || !strings.Contains(got, tt.want) || !strings.Contains(filepath.ToSlash(f.Hint), tt.hint) || (tt.hint == "" && strings.Contains(f.Hint, "rego-version")) {
+			if f := fault.Of(err); f.Kind != tt.kind || !strings.Contains(got, tt.want) || strings.Contains(got, "DIR/DIR") || !strings.Contains(filepath.ToSlash(f.Hint), tt.hint) || (tt.hint == "" && strings.Contains(f.Hint, "rego-version")) {
 				t.Errorf("got %v: %s (%s)\nwant %v: %s (%s)", f.Kind, got, f.Hint, tt.kind, tt.want, tt.hint)
 			}
 			if strings.Contains(got, "s3cret") || strings.Contains(got, dir) {

@@ -119,47 +119,7 @@ func fromOPA(ctx context.Context, subject string, err error) error {
 
 // problemsOf collects what ast, loader, rego and topdown know about places.
 func problemsOf(err error) Problems {
-	var ps Problems
-	var collect func(err error) bool
-	collect = func(err error) bool {
-		switch e := err.(type) {
-		case Problems:
-			ps = append(ps, e...)
-			return len(e) > 0
-		case ast.Errors:
-			for _, one := range e {
-				ps = append(ps, problemOf(one))
-			}
-			return len(e) > 0
-		case *ast.Error:
-			ps = append(ps, problemOf(e))
-			return true
-		case *topdown.Error:
-			p := Problem{Code: e.Code, Message: e.Message}
-			p.locate(e.Location)
-			ps = append(ps, p)
-			return true
-		case loader.Errors:
-			for _, one := range e {
-				if !collect(one) {
-					ps = append(ps, Problem{Message: one.Error()})
-				}
-			}
-			return len(e) > 0
-		case rego.Errors:
-			for _, one := range e {
-				if !collect(one) {
-					ps = append(ps, Problem{Message: one.Error()})
-				}
-			}
-			return len(e) > 0
-		case nil:
-			return false
-		default:
-			return collect(errors.Unwrap(err))
-		}
-	}
-	collect(err)
+	ps := collectProblems(err)
 	// The compiler's stages report out of order and sometimes twice.
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
@@ -167,6 +127,36 @@ func problemsOf(err error) Problems {
 	return slices.CompactFunc(ps, func(a, b Problem) bool {
 		return a.File == b.File && a.Line == b.Line && a.Col == b.Col && a.Message == b.Message
 	})
+}
+
+func collectProblems(err error) (ps Problems) {
+	several := func(errs []error) {
+		for _, one := range errs {
+			if inner := collectProblems(one); len(inner) > 0 {
+				ps = append(ps, inner...)
+			} else {
+				ps = append(ps, Problem{Message: one.Error()})
+			}
+		}
+	}
+	if known, ok := errors.AsType[Problems](err); ok {
+		ps = slices.Clone(known)
+	} else if list, ok := errors.AsType[ast.Errors](err); ok {
+		for _, one := range list {
+			ps = append(ps, problemOf(one))
+		}
+	} else if one, ok := errors.AsType[*ast.Error](err); ok {
+		ps = Problems{problemOf(one)}
+	} else if te, ok := errors.AsType[*topdown.Error](err); ok {
+		p := Problem{Code: te.Code, Message: te.Message}
+		p.locate(te.Location)
+		ps = Problems{p}
+	} else if list, ok := errors.AsType[loader.Errors](err); ok {
+		several(list)
+	} else if list, ok := errors.AsType[rego.Errors](err); ok {
+		several(list)
+	}
+	return ps
 }
 
 func problemOf(e *ast.Error) Problem {

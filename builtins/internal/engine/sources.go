@@ -57,7 +57,6 @@ func (s *source) read() ([]byte, error) {
 }
 
 func (s *source) isRego() bool { return strings.HasSuffix(s.name, ".rego") }
-func (s *source) isData() bool { return path.Base(s.name) == "data.json" }
 
 // input is what one [Path] gave.
 type input struct {
