@@ -133,7 +133,7 @@ func (b Builtin) guarded(ctx context.Context, name string, c Call) (result any, 
 	if err == nil {
 		return result, nil
 	}
-	if _, direct := err.(*fault.Error); !direct {
+	if _, direct := err.(*fault.Error); !direct { //nolint:errorlint // what wraps a fault has added to its text
 		if _, wrapped := errors.AsType[*fault.Error](err); wrapped {
 			return result, fault.Of(err) // its text names the verb already
 		}

@@ -72,7 +72,7 @@ func (l *loader) nameFault(names *nameErrors, trace []fault.Frame) *fault.Error 
 func innermost(err error) *starlark.EvalError {
 	var last *starlark.EvalError
 	for err != nil {
-		if e, ok := err.(*starlark.EvalError); ok {
+		if e, ok := err.(*starlark.EvalError); ok { //nolint:errorlint // the loop unwraps
 			last = e
 		}
 		err = errors.Unwrap(err)
@@ -85,7 +85,7 @@ func innermost(err error) *starlark.EvalError {
 func (l *loader) trace(err error) []fault.Frame {
 	var stack starlark.CallStack
 	for ; err != nil; err = errors.Unwrap(err) {
-		e, ok := err.(*starlark.EvalError)
+		e, ok := err.(*starlark.EvalError) //nolint:errorlint // the loop unwraps
 		if !ok {
 			continue
 		}

@@ -155,6 +155,8 @@ func image(ref string) *Image {
 	}
 }
 
+func noMap() map[string]int { return nil }
+
 func newArgs[T any]() any { return new(T) }
 
 func builtin[A any](name string, fn func(context.Context, *A, runtime.Call) (any, error)) runtime.Builtin {
@@ -239,8 +241,7 @@ func fixtures() []runtime.Builtin {
 			return fmt.Sprintf("%s main=%t %d", c.Module.Name, c.Module.Main, c.Pos.Line), nil
 		}),
 		builtin("crash", func(context.Context, *struct{}, runtime.Call) (any, error) {
-			var m map[string]int
-			m["x"] = 1
+			noMap()["x"] = 1
 			return nil, nil
 		}),
 		builtin("broken", func(_ context.Context, a *struct {

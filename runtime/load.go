@@ -165,7 +165,7 @@ func (r *run) exec(m *module, body bool) error {
 // resolve finds which file name means in a load statement of from.
 func (l *loader) resolve(from *module, name string) (*module, error) {
 	m := &module{std: from.std}
-	typed := name
+	var typed string
 	switch {
 	case strings.Contains(name, "://"), strings.HasPrefix(name, "@") && !strings.HasPrefix(name, stdRoot+"//"):
 		return nil, loadFault(fault.Script, name, "recipes cannot be loaded by this version").
@@ -222,7 +222,7 @@ func (l *loader) read(m *module, name string) ([]byte, error) {
 	if err != nil {
 		return nil, l.unreadable(files, m, name, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	text, err := io.ReadAll(io.LimitReader(f, maxSource+1))
 	if err != nil {
 		return nil, l.unreadable(files, m, name, err)
