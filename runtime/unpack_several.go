@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -70,7 +71,7 @@ func setMap(typ reflect.Type, parse func(string, reflect.Value) error) (setter, 
 
 // within says where in a list or dict a value is wrong.
 func within(where string, err error, want string) error {
-	if wrong, ok := err.(*wrongType); ok && wrong.want == "" {
+	if wrong, ok := errors.AsType[*wrongType](err); ok && wrong.want == "" {
 		wrong.want = want
 	}
 	return fmt.Errorf("%s: %w", where, err)
