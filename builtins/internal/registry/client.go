@@ -92,7 +92,7 @@ func (c *Client) regclient(h *host, mirrors ...config.Host) *reg.Reg {
 	w := &wire{c: c, home: h}
 	for _, m := range mirrors {
 		home.Mirrors = append(home.Mirrors, m.Name)
-		mh := c.newHost(m.Name, m.Hostname)
+		mh := c.newHost(m.Hostname, m.Hostname)
 		if mh.scheme() == "http" {
 			m.TLS = config.TLSDisabled
 		}

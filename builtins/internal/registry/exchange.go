@@ -117,7 +117,7 @@ func (x *exchange) once(ctx context.Context, from int64) (*http.Response, error)
 // mistaken reports whether a first answer was what a TLS server says to plain
 // HTTP, and if it was, makes the exchange one over TLS.
 func (x *exchange) mistaken(ctx context.Context, round int, resp *http.Response, err error) bool {
-	if round > 0 || x.to != x.home || x.home.fixed || err == nil && resp.StatusCode != http.StatusBadRequest {
+	if round > 0 || x.to != x.home || x.url.Scheme != "http" || err == nil && resp.StatusCode != http.StatusBadRequest {
 		return false
 	}
 	if err != nil && !transient(err) || !x.home.speaksTLS(ctx) {
@@ -278,10 +278,11 @@ func (x *exchange) receive(resp *http.Response) (*http.Response, error) {
 		return x.download(resp)
 	}
 	defer drop(resp)
+	whole := *resp
 	if x.req.Method == http.MethodHead {
-		resp.Body = http.NoBody
+		whole.Body = http.NoBody
 		x.leave()
-		return resp, nil
+		return &whole, nil
 	}
 	limit, what := int64(maxOther), "the answer"
 	switch x.kind {
@@ -300,7 +301,6 @@ func (x *exchange) receive(resp *http.Response) (*http.Response, error) {
 	case int64(len(b)) > limit:
 		return nil, &oversize{what, limit}
 	}
-	whole := *resp
 	whole.Body = io.NopCloser(bytes.NewReader(b))
 	whole.ContentLength = int64(len(b))
 	whole.Header = resp.Header.Clone()

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"net/url"
+	"time"
+)
 
 // What the fuzz targets and tables reach into.
 
@@ -34,3 +37,29 @@ var (
 		return repo, int(k)
 	}
 )
+
+// MayIssueTokens asks whether a registry's realm is known for it.
+func MayIssueTokens(registry, realm string, conf HostConfig) bool {
+	u, err := url.Parse(realm)
+	return err == nil && testHost(registry, conf).mayIssueTokens(u)
+}
+
+// MayGo asks whether a registry may redirect.
+func MayGo(registry, from, to string) error {
+	f, err := url.Parse(from)
+	if err != nil {
+		return err
+	}
+	t, err := url.Parse(to)
+	if err != nil {
+		return err
+	}
+	return testHost(registry, HostConfig{}).mayGo(f, t)
+}
+
+// MayDial asks whether a name a registry pointed to may resolve to address.
+func MayDial(address string) error { return refuseLocal("tcp", address, nil) }
+
+func testHost(registry string, conf HostConfig) *host {
+	return New(Options{Host: func(string) HostConfig { return conf }}).host(registry)
+}

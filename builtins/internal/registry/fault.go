@@ -187,6 +187,9 @@ func deniedFault(host string, a *answer) *fault.Error {
 // brokenFault is what it means to get no answer.
 func brokenFault(n artifact.Name, b *broken) *fault.Error {
 	host := b.host
+	if op, ok := errors.AsType[*net.OpError](b.err); ok && op.Op == "proxyconnect" {
+		return fault.New(fault.Unavailable, "", "the proxy for %s cannot be reached: %w", host, op.Err)
+	}
 	if d, ok := errors.AsType[*net.DNSError](b.err); ok {
 		if d.IsNotFound {
 			return fault.New(fault.Unavailable, "", "there is no host %q: %w", d.Name, fault.Unavailable).

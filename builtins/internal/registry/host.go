@@ -232,27 +232,27 @@ func (h *host) tls() (*tls.Config, error) {
 // names authorities makes that likely.
 func (h *host) settle(ctx context.Context) {
 	if len(h.config.CA) > 0 {
-		h.settled.Do(func() { h.speaksTLS(ctx) })
+		h.speaksTLS(ctx)
 	}
 }
 
 // speaksTLS reports whether a loopback host that was taken for plain answers a
-// TLS handshake, and makes it https from then on. The scheme only ever goes up:
-// nothing that fails over TLS is tried without.
+// TLS handshake, and makes it https from then on. It is tried once. The scheme
+// only ever goes up: nothing that fails over TLS is tried without.
 func (h *host) speaksTLS(ctx context.Context) bool {
-	if h.fixed || !h.plain.Load() {
+	if h.fixed {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.dial)
-	defer cancel()
-	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // nothing is sent; the real connection verifies
-	conn, err := d.DialContext(ctx, "tcp", withPort(h.endpoint, "http"))
-	if err != nil {
-		return false
-	}
-	_ = conn.Close()
-	h.plain.Store(false)
-	return true
+	h.settled.Do(func() {
+		ctx, cancel := context.WithTimeout(ctx, h.dial)
+		defer cancel()
+		d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // nothing is sent; the real connection verifies
+		if conn, err := d.DialContext(ctx, "tcp", withPort(h.endpoint, "http")); err == nil {
+			_ = conn.Close()
+			h.plain.Store(false)
+		}
+	})
+	return !h.plain.Load()
 }
 
 func (h *host) close() {

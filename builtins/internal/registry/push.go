@@ -35,8 +35,13 @@ func (c *Client) Push(ctx context.Context, n artifact.Name, manifest []byte, d a
 // push moves the blobs with put and then the manifest.
 func (c *Client) push(ctx context.Context, n artifact.Name, manifest []byte, d artifact.Descriptor, put func(context.Context, artifact.Descriptor) error) (bool, error) {
 	all, err := blobs(manifest)
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, err
+	case len(manifest) > maxManifest:
+		return false, &oversize{"the manifest", maxManifest}
+	case d.Digest.Validate() != nil || d.Digest != d.Digest.Algorithm().FromBytes(manifest):
+		return false, &mismatch{reason: "the manifest to push does not have the digest " + d.Digest.String()}
 	}
 	switch there, err := c.there(ctx, n, d); {
 	case err != nil:

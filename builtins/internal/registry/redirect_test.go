@@ -221,3 +221,71 @@ func TestListElsewhere(t *testing.T) {
 		t.Errorf("repositories: %v", err)
 	}
 }
+
+func TestMayIssueTokens(t *testing.T) {
+	t.Parallel()
+	named := registry.HostConfig{TokenHosts: []string{"auth.example.com", "sso.example.com:8443"}}
+	for _, tt := range []struct {
+		registry, realm string
+		conf            registry.HostConfig
+		want            bool
+	}{
+		{"docker.io", "https://auth.docker.io/token", registry.HostConfig{}, true},
+		{"docker.io", "https://registry-1.docker.io/token", registry.HostConfig{}, true},
+		{"docker.io", "http://auth.docker.io/token", registry.HostConfig{}, false},
+		{"docker.io", "https://auth.docker.io:8443/token", registry.HostConfig{}, false},
+		{"docker.io", "https://auth.docker.io.evil.example/token", registry.HostConfig{}, false},
+		{"registry.gitlab.com", "https://gitlab.com/jwt/auth", registry.HostConfig{}, true},
+		{"ghcr.io", "https://ghcr.io/token", registry.HostConfig{}, true},
+		{"ghcr.io", "https://GHCR.io:443/token", registry.HostConfig{}, true},
+		{"ghcr.io", "http://ghcr.io/token", registry.HostConfig{}, false},
+		{"ghcr.io", "https://jo:pw@ghcr.io/token", registry.HostConfig{}, false},
+		{"gitlab.example.com:5050", "https://gitlab.example.com/jwt/auth", registry.HostConfig{}, true},
+		{"registry.example.com", "https://gitlab.example.com/jwt/auth", registry.HostConfig{}, false},
+		{"registry.example.com", "https://auth.example.com/token", named, true},
+		{"registry.example.com", "https://sso.example.com:8443/token", named, true},
+		{"registry.example.com", "https://sso.example.com/token", named, false},
+		{"registry.example.com", "http://auth.example.com/token", named, false},
+		{"10.0.0.1:5000", "https://10.0.0.1:5001/token", registry.HostConfig{}, false},
+		{"127.0.0.1:5000", "http://127.0.0.1:5001/token", registry.HostConfig{}, false},
+		{"127.0.0.1:5000", "http://127.0.0.1:5000/token", registry.HostConfig{}, true},
+		{"127.0.0.1:5000", "http://localhost:5000/token", registry.HostConfig{}, false},
+	} {
+		if got := registry.MayIssueTokens(tt.registry, tt.realm, tt.conf); got != tt.want {
+			t.Errorf("%s to %s: %v", tt.registry, tt.realm, got)
+		}
+	}
+}
+
+func TestMayGo(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		registry, from, to string
+		want               bool
+	}{
+		{"ghcr.io", "https://ghcr.io/x", "https://cdn.example/y", true},
+		{"ghcr.io", "https://ghcr.io/x", "https://10.0.0.7/y", true}, // object stores beside a registry
+		{"ghcr.io", "https://ghcr.io/x", "http://cdn.example/y", false},
+		{"ghcr.io", "https://ghcr.io/x", "https://127.0.0.1/y", false},
+		{"ghcr.io", "https://ghcr.io/x", "https://[::1]/y", false},
+		{"ghcr.io", "https://ghcr.io/x", "https://[::ffff:127.0.0.1]/y", false},
+		{"ghcr.io", "https://ghcr.io/x", "https://localhost/y", false},
+		{"ghcr.io", "https://ghcr.io/x", "https://registry.localhost/y", false},
+		{"ghcr.io", "https://ghcr.io/x", "https://169.254.169.254/y", false},
+		{"ghcr.io", "https://ghcr.io/x", "https://0.0.0.0/y", false},
+		{"127.0.0.1:5000", "http://127.0.0.1:5000/x", "http://127.0.0.1:6000/y", true},
+		{"127.0.0.1:5000", "http://127.0.0.1:5000/x", "http://169.254.169.254/y", false},
+	} {
+		if err := registry.MayGo(tt.registry, tt.from, tt.to); (err == nil) != tt.want {
+			t.Errorf("%s: %s to %s: %v", tt.registry, tt.from, tt.to, err)
+		}
+	}
+	for address, want := range map[string]bool{
+		"127.0.0.1:443": false, "[::1]:443": false, "169.254.169.254:80": false, "[fe80::1%eth0]:80": false, "0.0.0.0:80": false,
+		"[::ffff:169.254.169.254]:80": false, "[fd00:ec2::254]:80": false, "93.184.216.34:443": true, "10.1.2.3:443": true, "nonsense": false,
+	} {
+		if err := registry.MayDial(address); (err == nil) != want {
+			t.Errorf("dial %s: %v", address, err)
+		}
+	}
+}

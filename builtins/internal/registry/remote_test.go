@@ -215,6 +215,20 @@ func TestDeleteTag(t *testing.T) {
 			}
 		})
 	}
+	t.Run("with tokens", func(t *testing.T) {
+		t.Parallel()
+		host := serve(t, &tokens{next: olaregHandler(t), noAnon: true})
+		c := client(t, registry.Options{Credentials: give(registry.Credential{Username: user, Password: canary})})
+		push(t, c, host+"/a/b:1", newImage(t, 10))
+		if err := c.DeleteTag(t.Context(), name(t, host+"/a/b:1")); err != nil {
+			t.Error(err)
+		}
+		img := newImage(t, 10)
+		push(t, c, host+"/a/b:1", img)
+		if _, _, err := c.Copy(t.Context(), name(t, host+"/a/b:1"), name(t, host+"/c/d:1")); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("missing", func(t *testing.T) {
 		t.Parallel()
 		host := serve(t, olaregHandler(t))

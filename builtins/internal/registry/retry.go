@@ -85,10 +85,16 @@ func transient(err error) bool {
 	if !ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	if op, ok := errors.AsType[*net.OpError](b.err); ok && op.Op == "dial" {
-		return false
+	return !unreached(b.err) && !permanent(b.err)
+}
+
+// unreached reports whether no connection came about.
+func unreached(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Op == "dial" || op.Op == "proxyconnect"
 	}
-	return !permanent(b.err)
+	t, ok := errors.AsType[net.Error](err)
+	return ok && t.Timeout() // of the TLS handshake
 }
 
 // permanent reports whether err says no by its type.
