@@ -87,6 +87,10 @@ func (b *Bundle) eval(ctx context.Context, q *Query, c *cancelFlag) (*Decision, 
 	if q.Partial {
 		return b.partial(ctx, q, input, c)
 	}
+	watch, err := watchersFor(q)
+	if err != nil {
+		return nil, err
+	}
 	var m metrics.Metrics = metrics.NoOp()
 	if q.Metrics {
 		m = metrics.New()
@@ -95,7 +99,6 @@ func (b *Bundle) eval(ctx context.Context, q *Query, c *cancelFlag) (*Decision, 
 	if err != nil {
 		return nil, err
 	}
-	watch := watchersFor(q)
 	opts := []rego.EvalOption{rego.EvalExternalCancel(c), rego.EvalTime(q.Time), rego.EvalMetrics(m)}
 	if input != nil {
 		opts = append(opts, rego.EvalParsedInput(input))

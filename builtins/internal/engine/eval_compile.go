@@ -42,7 +42,7 @@ func (b *Bundle) compilerFor(ctx context.Context, query ast.Body, full bool, m m
 	if len(b.compiled) == 0 && !full && !b.trusted() {
 		full = true
 	}
-	if full || len(b.wasm) == 0 {
+	if len(b.wasm) == 0 {
 		for _, c := range b.compiled {
 			if c.modules == nil { // no need to know the reach
 				return c.compiler, nil
@@ -93,13 +93,6 @@ func (b *Bundle) compile(ctx context.Context, modules []*module) (*ast.Compiler,
 	if err := parseAll(ctx, modules, b.caps); err != nil {
 		return nil, b.compileFault(ctx, err)
 	}
-	parsed := make(map[string]*ast.Module, len(modules))
-	for _, m := range modules {
-		if _, twice := parsed[m.path]; twice {
-			return nil, fault.New(fault.Invalid, b.opts.Name, "%s is there twice", m.path)
-		}
-		parsed[m.path] = m.parsed
-	}
 	s := &store{root: b.data}
 	compiler := ast.NewCompiler().
 		WithCapabilities(b.caps).
@@ -109,11 +102,28 @@ func (b *Bundle) compile(ctx context.Context, modules []*module) (*ast.Compiler,
 		WithUseTypeCheckAnnotations(true).
 		WithEnablePrintStatements(b.opts.Print != nil).
 		WithPathConflictsCheck(storage.NonEmpty(ctx, s, transaction{}))
-	compiler.Compile(parsed)
+	compiler.Compile(byName(modules))
 	if compiler.Failed() {
 		return nil, b.compileFault(ctx, compiler.Errors)
 	}
 	return compiler, nil
+}
+
+// byName are modules as the compiler takes them, which want a name each: -d may
+// bring a file that is called like one of the bundle.
+func byName(modules []*module) map[string]*ast.Module {
+	named := make(map[string]*ast.Module, len(modules))
+	for _, m := range modules {
+		if m.parsed == nil {
+			continue
+		}
+		name := m.path
+		for n := 2; named[name] != nil; n++ {
+			name = fmt.Sprintf("%s#%d", m.path, n)
+		}
+		named[name] = m.parsed
+	}
+	return named
 }
 
 // checkWasm refuses a query that only compiled code could answer: the modules

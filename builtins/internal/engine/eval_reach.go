@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -15,10 +16,64 @@ type reach struct {
 	all     bool       // some reference can lead anywhere
 }
 
-// reachOf follows the references of a query into modules. A reference data.a.b.c
-// needs the packages below a.b.c, and those above it: a rule b.c may stand in
-// package a. A reference that starts with a variable behind data needs all.
+// packages is the tree of a bundle's packages, with the modules of each.
+type packages struct {
+	below   map[string]*packages
+	modules []*module
+	taken   bool // by the walk at hand: all of it
+}
+
+func (b *Bundle) packages() (*packages, error) {
+	root := &packages{}
+	for _, m := range b.modules {
+		path, err := m.packagePath(b.caps)
+		if err != nil {
+			return nil, err
+		}
+		p := root
+		for _, key := range path {
+			if p.below == nil {
+				p.below = map[string]*packages{}
+			}
+			if p.below[key] == nil {
+				p.below[key] = &packages{}
+			}
+			p = p.below[key]
+		}
+		p.modules = append(p.modules, m)
+	}
+	return root, nil
+}
+
+// take hands out, once, the modules that a reference to path needs: those in
+// packages above it, since a rule b.c may stand in package a, and all below.
+func (p *packages) take(path []string, out func(*module)) {
+	if p.taken {
+		return
+	}
+	for _, m := range p.modules {
+		out(m)
+	}
+	p.modules = nil
+	if len(path) > 0 {
+		if next := p.below[path[0]]; next != nil {
+			next.take(path[1:], out)
+		}
+		return
+	}
+	p.taken = true
+	for _, next := range p.below {
+		next.take(nil, out)
+	}
+}
+
+// reachOf follows the references of a query into modules and on from there. A
+// reference that starts with a variable behind data needs everything.
 func (b *Bundle) reachOf(query ast.Body) (*reach, error) {
+	tree, err := b.packages()
+	if err != nil {
+		return nil, err
+	}
 	r := &reach{}
 	var todo [][]string
 	visit := func(x any, imports []*ast.Import) {
@@ -27,33 +82,28 @@ func (b *Bundle) reachOf(query ast.Body) (*reach, error) {
 		todo = append(todo, paths...)
 	}
 	visit(query, nil)
-	taken := make([]bool, len(b.modules))
+	seen := map[string]struct{}{}
 	for len(todo) > 0 && !r.all {
 		path := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if slices.ContainsFunc(r.paths, func(p []string) bool { return slices.Equal(p, path) }) {
+		key := strings.Join(path, "\x00")
+		if _, ok := seen[key]; ok {
 			continue
 		}
+		seen[key] = struct{}{}
 		r.paths = append(r.paths, path)
-		for i, m := range b.modules {
-			if taken[i] {
-				continue
-			}
-			pkg, err := m.packagePath(b.caps)
-			if err != nil {
-				return nil, err
-			}
-			if !overlap(pkg, path) {
-				continue
-			}
-			taken[i] = true
-			parsed, err := m.parse(b.caps)
-			if err != nil {
-				return nil, err
+		tree.take(path, func(m *module) {
+			parsed, perr := m.parse(b.caps)
+			if perr != nil {
+				err = perr
+				return
 			}
 			r.modules = append(r.modules, m)
-			todo = append(todo, pkg) // names of other files in the package need no data prefix
+			todo = append(todo, m.pkg) // names of other files in the package need no data prefix
 			visit(parsed, parsed.Imports)
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	if r.all {

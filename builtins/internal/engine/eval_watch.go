@@ -25,9 +25,12 @@ type watchers struct {
 	coverage *cover.Cover
 }
 
-func watchersFor(q *Query) *watchers {
+func watchersFor(q *Query) (*watchers, error) {
 	w := &watchers{explain: q.Explain}
 	if q.Explain != "" {
+		if _, ok := explanations[q.Explain]; !ok {
+			return nil, fault.New(fault.Usage, "", "%q explains nothing", q.Explain).WithHint("one of notes, fails, full, debug")
+		}
 		w.trace = topdown.NewBufferTracer()
 	}
 	if q.Profile {
@@ -36,7 +39,7 @@ func watchersFor(q *Query) *watchers {
 	if q.Coverage {
 		w.coverage = cover.New()
 	}
-	return w
+	return w, nil
 }
 
 func (w *watchers) options(opts []rego.EvalOption) []rego.EvalOption {
@@ -56,9 +59,9 @@ func (w *watchers) options(opts []rego.EvalOption) []rego.EvalOption {
 func (w *watchers) report(d *Decision, modules func() map[string]*ast.Module) error {
 	var err error
 	if w.trace != nil {
-		if d.Explain, err = explanation(*w.trace, w.explain); err != nil {
-			return err
-		}
+		var text strings.Builder
+		topdown.PrettyTraceWithOpts(&text, explanations[w.explain](*w.trace), topdown.PrettyTraceOptions{Locations: true, ExprVariables: true})
+		d.Explain = text.String()
 	}
 	if w.profile != nil {
 		const lines = 10 // as opa eval
@@ -75,36 +78,19 @@ func (w *watchers) report(d *Decision, modules func() map[string]*ast.Module) er
 	return nil
 }
 
-// explanation is a trace as text, thinned out as asked.
-func explanation(trace []*topdown.Event, how string) (string, error) {
-	switch how {
-	case "notes":
-		trace = lineage.Notes(trace)
-	case "fails":
-		trace = lineage.Fails(trace)
-	case "full":
-		trace = lineage.Full(trace)
-	case "debug":
-		trace = lineage.Debug(trace)
-	default:
-		return "", fault.New(fault.Usage, "", "%q explains nothing", how).WithHint("one of notes, fails, full, debug")
-	}
-	var b strings.Builder
-	topdown.PrettyTraceWithOpts(&b, trace, topdown.PrettyTraceOptions{Locations: true, ExprVariables: true})
-	return b.String(), nil
+// explanations thin out a trace.
+var explanations = map[string]func([]*topdown.Event) []*topdown.Event{
+	"notes": lineage.Notes,
+	"fails": lineage.Fails,
+	"full":  lineage.Full,
+	"debug": lineage.Debug,
 }
 
 // parsedModules are all modules of the bundle that were read, by name.
 func (b *Bundle) parsedModules() map[string]*ast.Module {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	all := make(map[string]*ast.Module, len(b.modules))
-	for _, m := range b.modules {
-		if m.parsed != nil {
-			all[m.path] = m.parsed
-		}
-	}
-	return all
+	return byName(b.modules)
 }
 
 // partial answers a query as far as it goes without the unknowns, which are the
@@ -127,7 +113,10 @@ func (b *Bundle) partial(ctx context.Context, q *Query, input ast.Value, c *canc
 	if q.Metrics {
 		m = metrics.New()
 	}
-	watch := watchersFor(q)
+	watch, err := watchersFor(q)
+	if err != nil {
+		return nil, err
+	}
 	pq, err := func() (pq rego.PreparedPartialQuery, err error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -68,7 +68,7 @@ func OpenBundle(ctx context.Context, r io.Reader, o OpenOptions) (*Bundle, error
 	if err := b.add(p); err != nil {
 		return nil, err
 	}
-	return b, b.addExtra()
+	return b, b.addExtra(ctx)
 }
 
 // OpenDir reads folders and single .rego, .json and .yaml files, as build would
@@ -82,8 +82,9 @@ func OpenDir(ctx context.Context, paths []string, o OpenOptions) (*Bundle, error
 	if err != nil {
 		return nil, err
 	}
+	dir := dirOptions{limits: o.Limits, seen: map[string]bool{}}
 	for _, path := range paths {
-		p, err := readPath(ctx, path, dirOptions{})
+		p, err := readPath(ctx, path, dir)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +95,7 @@ func OpenDir(ctx context.Context, paths []string, o OpenOptions) (*Bundle, error
 	if len(b.modules) == 0 && len(b.data.kids) == 0 && b.data.text == "" {
 		return nil, fault.New(fault.NotFound, o.Name, "no .rego and no data in it")
 	}
-	return b, b.addExtra()
+	return b, b.addExtra(ctx)
 }
 
 // Close ends the goroutines that evaluate. The bundle must not be used after.
@@ -107,9 +108,6 @@ func newBundle(o OpenOptions) (*Bundle, error) {
 	version, err := regoVersion(o.RegoVersion)
 	if err != nil {
 		return nil, err
-	}
-	if o.Limits == (Limits{}) {
-		o.Limits = artifact.DefaultLimits
 	}
 	return &Bundle{
 		opts:     o,
@@ -138,9 +136,10 @@ func (b *Bundle) add(p *part) error {
 }
 
 // addExtra adds what -d names.
-func (b *Bundle) addExtra() error {
+func (b *Bundle) addExtra(ctx context.Context) error {
+	dir := dirOptions{allData: true, limits: b.opts.Limits, seen: map[string]bool{}}
 	for _, path := range b.opts.Data {
-		p, err := readPath(context.Background(), path, dirOptions{allData: true})
+		p, err := readPath(ctx, path, dir)
 		if err != nil {
 			return err
 		}

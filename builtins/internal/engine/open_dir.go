@@ -18,9 +18,22 @@ import (
 
 // dirOptions say which files of a folder count.
 type dirOptions struct {
-	allData bool     // every .json, .yaml and .yml file, not only those called data
-	tests   bool     // *_test.rego too
-	ignore  []string // patterns of names to leave out
+	allData bool            // every .json, .yaml and .yml file, not only those called data
+	tests   bool            // *_test.rego too
+	ignore  []string        // patterns of names to leave out
+	limits  Limits          // of tarballs
+	seen    map[string]bool // files that were read, since "test . data.json" names one twice
+}
+
+// first reports whether a file was not read before.
+func (o dirOptions) first(shown string) bool {
+	if o.seen == nil || !o.seen[shown] {
+		if o.seen != nil {
+			o.seen[shown] = true
+		}
+		return true
+	}
+	return false
 }
 
 // readPath reads a folder, a single file or a bundle tarball from disk.
@@ -34,8 +47,11 @@ func readPath(ctx context.Context, name string, o dirOptions) (*part, error) {
 	case !info.Mode().IsRegular():
 		return nil, fault.New(fault.Invalid, name, "neither a file nor a folder")
 	}
-	shown := filepath.ToSlash(name)
+	shown := filepath.ToSlash(filepath.Clean(name))
 	p := newPart(shown, "")
+	if !o.first(shown) {
+		return p, nil
+	}
 	switch ext := strings.ToLower(filepath.Ext(name)); {
 	case ext == bundle.RegoExt:
 		text, err := readText(name, shown)
@@ -52,7 +68,7 @@ func readPath(ctx context.Context, name string, o dirOptions) (*part, error) {
 			return nil, fromFS(name, err)
 		}
 		defer func() { _ = f.Close() }()
-		return readTarball(ctx, f, shown, artifact.DefaultLimits)
+		return readTarball(ctx, f, shown, o.limits)
 	}
 	return nil, fault.New(fault.Usage, name, "not a policy: .rego, .json, .yaml, .tar.gz or a folder")
 }
@@ -109,6 +125,9 @@ func readFolder(ctx context.Context, root string, o dirOptions) (*part, error) {
 func (p *part) readFile(name, rel string, o dirOptions) error {
 	base := path.Base(rel)
 	ext := strings.ToLower(path.Ext(base))
+	if !o.first(p.prefix + rel) {
+		return nil
+	}
 	switch {
 	case ext == bundle.RegoExt:
 		if !o.tests && strings.HasSuffix(base, "_test.rego") {

@@ -239,6 +239,14 @@ func TestOpenDir(t *testing.T) {
 	if got := ask(t, b, "data.users"); got != `{"bob":{"roles":["dev"]}}` {
 		t.Errorf("single files: %s", got)
 	}
+	twice := folder(t, map[string]string{"p.rego": "package p\n\ndefault x := 1\n", "data.json": `{"a":1}`})
+	b, err = engine.OpenDir(t.Context(), []string{twice, filepath.Join(twice, "p.rego"), twice + "/./data.json"}, engine.OpenOptions{Data: []string{folder(t, map[string]string{"p.rego": "package q\n\nx := 2\n"})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, b, "[data.p.x, data.q.x, data.a]"); got != "[1,2,1]" {
+		t.Errorf("files named twice: %s", got)
+	}
 	for _, c := range []struct {
 		paths []string
 		o     engine.OpenOptions

@@ -132,18 +132,12 @@ func openTests(ctx context.Context, o TestOptions) (*Bundle, error) {
 		return nil, err
 	}
 	b.caps = testCapabilities(b.version, o.AllowNet)
-	seen := map[string]bool{}
+	dir := dirOptions{tests: true, ignore: o.Ignore, seen: map[string]bool{}}
 	for _, path := range o.Paths {
-		p, err := readPath(ctx, path, dirOptions{tests: true, ignore: o.Ignore})
+		p, err := readPath(ctx, path, dir)
 		if err != nil {
 			return nil, err
 		}
-		// "test . authz.rego" names a file twice.
-		p.modules = slices.DeleteFunc(p.modules, func(m *module) bool {
-			twice := seen[m.path]
-			seen[m.path] = true
-			return twice
-		})
 		if err := b.add(p); err != nil {
 			return nil, err
 		}
