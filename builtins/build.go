@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -66,6 +67,9 @@ func Build(ctx context.Context, e *Env, args *BuildArgs) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(built.Skipped) > 0 {
+		e.Events.send(Event{State: Warning, Subject: names[0].Tagged(), Message: "left out, since OPA reads data only from data.json and data.yaml: " + strings.Join(built.Skipped, ", ")})
+	}
 	raw, d, config, _ := artifact.NewManifest(layer, args.annotations(options, built))
 	manifest, err := artifact.ParseManifest(raw)
 	if err != nil {
@@ -119,6 +123,7 @@ func (args *BuildArgs) options(e *Env) (engine.BuildOptions, error) {
 		Capabilities:    args.Capabilities,
 		Created:         created,
 		BuildConfigFile: args.BuildConfigFile,
+		Limits:          e.Settings.Limits,
 		Signing:         engine.Signing{Key: args.SigningKey, Algorithm: args.SigningAlg, ClaimsFile: args.ClaimsFile},
 		Verification: engine.Verification{
 			Key:          args.VerificationKey,
@@ -185,19 +190,38 @@ func (args *BuildArgs) annotations(o engine.BuildOptions, built *engine.Built) m
 	return all
 }
 
-// layer builds the bundle into the store.
+// layer builds the bundle into the store, or finds there what an earlier build of
+// the same sources left.
 func (e *Env) layer(ctx context.Context, tx *store.Tx, o engine.BuildOptions, cache bool) (artifact.Descriptor, *engine.Built, error) {
+	prepared, err := engine.Prepare(ctx, o)
+	if err != nil {
+		return artifact.Descriptor{}, nil, err
+	}
+	var kept *keptBuild
+	if cache {
+		key, err := prepared.Key(ctx)
+		if err != nil {
+			return artifact.Descriptor{}, nil, err
+		}
+		kept = e.Settings.keptBuild(key)
+		if d, built := kept.load(); built != nil && tx.Has(ctx, d) {
+			return d, built, nil
+		}
+	}
 	in, err := tx.Create(ctx, artifact.Descriptor{MediaType: artifact.MediaTypeLayer})
 	if err != nil {
 		return artifact.Descriptor{}, nil, err
 	}
 	defer in.Close()
-	built, err := engine.Build(ctx, o, in)
+	built, err := prepared.Build(ctx, in)
 	if err != nil {
 		return artifact.Descriptor{}, nil, err
 	}
 	d, err := in.Commit(ctx)
 	d.MediaType = artifact.MediaTypeLayer
+	if err == nil {
+		kept.save(d, built)
+	}
 	return d, built, err
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 
 	"github.com/policyhost/policy/builtins/artifact"
-	"github.com/policyhost/policy/builtins/internal/engine"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
@@ -107,7 +106,7 @@ func ReadYAML(_ context.Context, e *Env, args *PathArgs) (json.RawMessage, error
 	if err != nil {
 		return nil, err
 	}
-	return engine.YAMLToJSON(args.Path, text)
+	return yamlToJSON(args.Path, text)
 }
 
 // GlobArgs are the arguments of [Glob].

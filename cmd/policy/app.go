@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"reflect"
-	"strings"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"github.com/policyhost/policy/builtins"
@@ -160,13 +159,10 @@ func (s *session) answer(result any, err error) error {
 	return s.app.answer(result, err)
 }
 
-// answer renders a result, then reports the fault that came with it. A failure
-// leaves an answer only where some of several subjects succeeded; a rejection is
-// about its answer.
+// answer renders a result, then reports the fault that came with it. A verb that
+// fails gives an answer only when some of it is worth having: those of several
+// subjects that succeeded, the decision that a gate rejects.
 func (a *app) answer(result any, err error) error {
-	if err != nil && !errors.Is(err, fault.Rejected) && reflect.ValueOf(result).Kind() != reflect.Slice {
-		return err
-	}
 	if err != nil && isEmpty(result) {
 		return err
 	}
@@ -175,11 +171,5 @@ func (a *app) answer(result any, err error) error {
 
 func isEmpty(v any) bool {
 	r := reflect.ValueOf(v)
-	switch r.Kind() {
-	case reflect.Slice, reflect.Map:
-		return r.Len() == 0
-	case reflect.Pointer:
-		return r.IsNil()
-	}
-	return v == nil
+	return !r.IsValid() || r.IsZero() || r.Kind() == reflect.Slice && r.Len() == 0
 }
