@@ -2,7 +2,6 @@ package artifact
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -22,13 +21,6 @@ type Name struct {
 	Tag        string
 	Digest     digest.Digest
 }
-
-// The grammar of the OCI distribution specification and of Docker's references.
-var (
-	domainRE = regexp.MustCompile(`^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?$`)
-	pathRE   = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
-	tagRE    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
-)
 
 // ParseName reads a reference as Docker does, with domain in place of
 // docker.io: "foo" is DOMAIN/library/foo:latest, "foo/bar:1" is DOMAIN/foo/bar:1,
@@ -77,7 +69,7 @@ func parse(s, domain string) (Name, typedParts, error) {
 	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, '/') {
 		// A lone "localhost:5000" is a name and a tag, as it is for Docker.
 		rest, n.Tag = rest[:i], rest[i+1:]
-		if !tagRE.MatchString(n.Tag) {
+		if !isTag(n.Tag) {
 			return bad("%q is not a tag: letters, digits, _ . - only, at most 128", n.Tag)
 		}
 		typed.tag = true
@@ -92,7 +84,7 @@ func parse(s, domain string) (Name, typedParts, error) {
 			rest = "library/" + rest
 		}
 	}
-	if !domainRE.MatchString(n.Registry) {
+	if !isDomain(n.Registry) {
 		return bad("%q is not a registry host", n.Registry)
 	}
 	n.Registry = canonicalHost(n.Registry)
@@ -100,7 +92,7 @@ func parse(s, domain string) (Name, typedParts, error) {
 		rest = "library/" + rest
 	}
 	for part := range strings.SplitSeq(rest, "/") {
-		if !pathRE.MatchString(part) {
+		if !isPathPart(part) {
 			if strings.ToLower(part) != part {
 				return bad("the repository %q must be lower case", rest)
 			}
