@@ -108,7 +108,7 @@ func (k *Keyring) Get(ctx context.Context, host, repository string) (Credential,
 		if err != nil {
 			return Credential{}, err
 		}
-		found, err := k.find(ctx, c, s)
+		found, err := k.find(ctx, from, c, s)
 		if err != nil || found != (Credential{}) {
 			return found, err
 		}
@@ -116,11 +116,19 @@ func (k *Keyring) Get(ctx context.Context, host, repository string) (Credential,
 	return Credential{}, nil
 }
 
-// find asks one file, and the helper it names, in Docker's order.
-func (k *Keyring) find(ctx context.Context, c *config, s server) (Credential, error) {
+// find asks one file, and the helper it names, in Docker's order. A helper that
+// another tool's file names and this machine does not have is passed over, so
+// that what needs no credentials works all the same.
+func (k *Keyring) find(ctx context.Context, from source, c *config, s server) (Credential, error) {
 	h, err := c.helper(s)
 	if err != nil {
 		return Credential{}, err
+	}
+	if h.name != "" && !from.ours {
+		if _, err := k.lookPath(h.program()); err != nil {
+			k.warn(fmt.Sprintf("%s, named by %q in %s, is not on PATH: going on without it", h.program(), h.key, h.where))
+			h.name = ""
+		}
 	}
 	if h.name != "" {
 		found, err := k.get(ctx, h, s)

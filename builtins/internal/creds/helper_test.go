@@ -279,3 +279,24 @@ func TestHelperName(t *testing.T) {
 		}
 	}
 }
+
+// Docker's own file often names a helper that only a desktop has.
+func TestMissingHelperOfDocker(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(home, ".docker"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, ".docker", "config.json"), []byte(`{"credsStore": "desktop"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var warned []string
+	k := creds.New(creds.Options{Root: t.TempDir(), Home: home, Getenv: func(string) string { return "" }, Warn: func(m string) { warned = append(warned, m) }})
+	c, err := k.Get(t.Context(), "ghcr.io", "acme/authz")
+	if err != nil || c != (creds.Credential{}) {
+		t.Errorf("got %v, %v, want to go on without credentials", c, err)
+	}
+	if len(warned) != 1 || !strings.Contains(warned[0], "docker-credential-desktop") {
+		t.Errorf("warned of %q", warned)
+	}
+}

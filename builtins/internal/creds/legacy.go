@@ -42,7 +42,7 @@ func (k *Keyring) Migrate(ctx context.Context) ([]Login, error) {
 		if err != nil {
 			return moved, err
 		}
-		if have, err := k.find(ctx, c, l.server); err != nil {
+		if have, err := k.find(ctx, k.ours(), c, l.server); err != nil {
 			return moved, err
 		} else if have != (Credential{}) {
 			continue

@@ -145,7 +145,7 @@ func (k *Keyring) unknown(ctx context.Context, s server) error {
 		if err != nil {
 			continue
 		}
-		if found, err := k.find(ctx, c, s); err != nil || found == (Credential{}) {
+		if found, err := k.find(ctx, from, c, s); err != nil || found == (Credential{}) {
 			continue
 		}
 		if from.path == "" {
