@@ -16,6 +16,7 @@ type call struct {
 	moving *moving   // the blob on its way, nil for everything else
 	page   *page     // the page of a listing to fetch
 	remove *deletion // a tag being deleted
+	mirror bool      // a mirror may answer
 	bound  bool      // the request is part of another one that holds a slot
 }
 

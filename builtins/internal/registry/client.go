@@ -25,10 +25,10 @@ type Client struct {
 	o       Options
 	buffers sync.Pool // of *[chunkSize]byte
 
-	mu      sync.Mutex
-	hosts   map[string]*host   // by name in a reference, and foreign ones by URL host
-	remotes map[string]*remote // by registry
-	places  map[place]string   // a repository known to hold a blob
+	mu     sync.Mutex
+	hosts  map[string]*host    // by name in a reference, and foreign ones by origin
+	regs   map[string]*reg.Reg // by registry
+	places map[place]string    // a repository known to hold a blob
 }
 
 type place struct {
@@ -42,7 +42,7 @@ func New(o Options) *Client {
 		o:       o.withDefaults(),
 		buffers: sync.Pool{New: func() any { return new([chunkSize]byte) }},
 		hosts:   map[string]*host{},
-		remotes: map[string]*remote{},
+		regs:    map[string]*reg.Reg{},
 		places:  map[place]string{},
 	}
 }
@@ -57,51 +57,29 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// remote is one registry as regclient sees it. Reads may go to a mirror, writes
-// and the questions that decide about writes never do.
-type remote struct {
-	read, write *reg.Reg
-}
-
-func (c *Client) remote(registry string) *remote {
+// reg is the regclient of one registry. It has no credentials, no retries, no
+// mirrors and no limits of its own: the transport beneath it has. A retry limit
+// of 1 makes it give up at the first error that comes up; a delay of 1 ns keeps
+// it from sleeping afterwards.
+func (c *Client) reg(registry string) *reg.Reg {
 	h := c.host(registry)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r := c.remotes[registry]; r != nil {
+	if r := c.regs[registry]; r != nil {
 		return r
 	}
-	r := &remote{write: c.regclient(h)}
-	r.read = r.write
-	if h.config.Mirror != "" {
-		r.read = c.regclient(h, mirrorHost(h.config.Mirror))
-	}
-	c.remotes[registry] = r
-	return r
-}
-
-// regclient builds a regclient for one registry and its mirrors. It has no
-// credentials, no retries and no limits of its own: the transport beneath it
-// has. A retry limit of 1 makes it give up, or go on to the next mirror, at the
-// first error that comes up; a delay of 1 ns keeps it from sleeping afterwards.
-func (c *Client) regclient(h *host, mirrors ...config.Host) *reg.Reg {
 	home := config.Host{Name: h.name, Hostname: h.endpoint, TLS: config.TLSEnabled, APIOpts: map[string]string{}}
 	if h.scheme() == "http" {
 		home.TLS = config.TLSDisabled
 	}
-	all := []*config.Host{&home}
 	w := &wire{c: c, home: h}
-	for _, m := range mirrors {
-		home.Mirrors = append(home.Mirrors, m.Name)
-		mh := c.newHost(m.Hostname, m.Hostname)
-		if mh.scheme() == "http" {
-			m.TLS = config.TLSDisabled
-		}
-		w.mirrors = append(w.mirrors, mh)
-		c.hosts["mirror "+m.Name] = mh
-		all = append(all, &m)
+	if h.config.Mirror != "" {
+		host, prefix, _ := strings.Cut(h.config.Mirror, "/")
+		w.mirror, w.prefix = c.newHost(host, host), strings.Trim(prefix, "/")
+		c.hosts["mirror "+host] = w.mirror
 	}
-	return reg.New(
-		reg.WithConfigHosts(all),
+	r := reg.New(
+		reg.WithConfigHosts([]*config.Host{&home}),
 		reg.WithHTTPClient(&http.Client{Transport: w}),
 		reg.WithRetryLimit(1),
 		reg.WithDelay(1, 1),
@@ -110,12 +88,8 @@ func (c *Client) regclient(h *host, mirrors ...config.Host) *reg.Reg {
 		reg.WithSlog(discard),
 		reg.WithUserAgent(c.o.UserAgent),
 	)
-}
-
-// mirrorHost reads HOST[:PORT][/PREFIX].
-func mirrorHost(s string) config.Host {
-	hostPort, prefix, _ := strings.Cut(s, "/")
-	return config.Host{Name: s, Hostname: hostPort, PathPrefix: prefix, TLS: config.TLSEnabled, APIOpts: map[string]string{}}
+	c.regs[registry] = r
+	return r
 }
 
 // known remembers that a repository holds a blob, so that it can be mounted.

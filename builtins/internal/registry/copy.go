@@ -14,7 +14,7 @@ import (
 // touching the disk. When to names the same manifest already, nothing is moved
 // and unchanged is true. It returns the manifest's descriptor.
 func (c *Client) Copy(ctx context.Context, from, to artifact.Name) (d artifact.Descriptor, unchanged bool, err error) {
-	d, b, err := c.manifest(opContext(ctx, call{repo: from.Repository}), c.remote(from.Registry).read, from)
+	d, b, err := c.manifest(ctx, from, call{repo: from.Repository, mirror: true})
 	if err != nil {
 		return d, false, toFault(ctx, from, err)
 	}
@@ -55,7 +55,7 @@ func (c *Client) open(ctx context.Context, n artifact.Name, d artifact.Descripto
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	m := &moving{desc: d, told: func(int64) {}}
-	body, err := c.remote(n.Registry).read.BlobGet(opContext(ctx, call{repo: n.Repository, moving: m, bound: true}), repositoryOf(n), blobOf(d))
+	body, err := c.reg(n.Registry).BlobGet(opContext(ctx, call{repo: n.Repository, moving: m, bound: true, mirror: true}), repositoryOf(n), blobOf(d))
 	if err != nil {
 		cancel()
 		return nil, &sourceError{err}

@@ -22,10 +22,10 @@ const maxPages = 10_000
 // It fails with NotFound when there is no such repository, or with yield's error.
 func (c *Client) Tags(ctx context.Context, registry, repository string, yield func(page []string) error) error {
 	n := artifact.Name{Registry: registry, Repository: repository}
-	r := c.remote(registry)
+	r := c.reg(registry)
 	size := vendorOf(registry).pageSize()
 	err := c.pages(ctx, n, func(ctx context.Context) error {
-		l, err := r.write.TagList(ctx, refOf(n), scheme.WithTagLimit(size))
+		l, err := r.TagList(ctx, refOf(n), scheme.WithTagLimit(size))
 		if err != nil {
 			return err
 		}
@@ -43,10 +43,10 @@ func (c *Client) Repositories(ctx context.Context, host, prefix string, yield fu
 	if v.unlisted {
 		return cannotList(host, fmt.Errorf("it has no catalog for users"))
 	}
-	r := c.remote(host)
+	r := c.reg(host)
 	below := strings.TrimSuffix(prefix, "/")
 	err := c.pages(ctx, n, func(ctx context.Context) error {
-		l, err := r.write.RepoList(ctx, host, scheme.WithRepoLimit(v.pageSize()))
+		l, err := r.RepoList(ctx, host, scheme.WithRepoLimit(v.pageSize()))
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,6 @@ func (c *Client) Login(ctx context.Context, host string, cred Credential) error 
 	fresh := New(o) // knows no token that somebody else's credentials got
 	defer func() { _ = fresh.Close() }()
 	n := artifact.Name{Registry: host}
-	_, err := fresh.remote(host).write.Ping(opContext(ctx, call{}), ref.Ref{Scheme: "reg", Registry: host})
+	_, err := fresh.reg(host).Ping(opContext(ctx, call{}), ref.Ref{Scheme: "reg", Registry: host})
 	return toFault(ctx, n, err)
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"github.com/regclient/regclient/scheme/reg"
 	"github.com/regclient/regclient/types/errs"
 	"github.com/regclient/regclient/types/manifest"
 
@@ -22,13 +21,12 @@ const maxBlobs = 1000
 // Resolve returns the digest, size and media type of what n names, with one
 // HEAD request where the registry allows it. It fails with NotFound.
 func (c *Client) Resolve(ctx context.Context, n artifact.Name) (artifact.Descriptor, error) {
-	d, err := c.resolve(ctx, c.remote(n.Registry).read, n, false)
+	d, err := c.resolve(ctx, n, call{repo: n.Repository, mirror: true})
 	return d, toFault(ctx, n, err)
 }
 
-func (c *Client) resolve(ctx context.Context, r *reg.Reg, n artifact.Name, write bool) (artifact.Descriptor, error) {
-	ctx = opContext(ctx, call{repo: n.Repository, write: write})
-	m, err := r.ManifestHead(ctx, refOf(n))
+func (c *Client) resolve(ctx context.Context, n artifact.Name, k call) (artifact.Descriptor, error) {
+	m, err := c.reg(n.Registry).ManifestHead(opContext(ctx, k), refOf(n))
 	if err == nil {
 		d := m.GetDescriptor()
 		if d.Digest.Validate() == nil && d.Size > 0 {
@@ -37,7 +35,7 @@ func (c *Client) resolve(ctx context.Context, r *reg.Reg, n artifact.Name, write
 	} else if a, ok := errors.AsType[*answer](err); !isHeadless(a, ok) && !errors.Is(err, errs.ErrUnsupportedMediaType) {
 		return artifact.Descriptor{}, err
 	}
-	d, _, err := c.manifest(ctx, r, n)
+	d, _, err := c.manifest(ctx, n, k)
 	return d, err
 }
 
@@ -50,13 +48,12 @@ func isHeadless(a *answer, ok bool) bool {
 // 4 MiB, which have the digest n or the registry gave. It fails with NotFound,
 // Limit when it is larger, Invalid when it is not what it says it is.
 func (c *Client) Manifest(ctx context.Context, n artifact.Name) (artifact.Descriptor, []byte, error) {
-	octx := opContext(ctx, call{repo: n.Repository})
-	d, b, err := c.manifest(octx, c.remote(n.Registry).read, n)
+	d, b, err := c.manifest(ctx, n, call{repo: n.Repository, mirror: true})
 	return d, b, toFault(ctx, n, err)
 }
 
-func (c *Client) manifest(ctx context.Context, r *reg.Reg, n artifact.Name) (artifact.Descriptor, []byte, error) {
-	m, err := r.ManifestGet(ctx, refOf(n))
+func (c *Client) manifest(ctx context.Context, n artifact.Name, k call) (artifact.Descriptor, []byte, error) {
+	m, err := c.reg(n.Registry).ManifestGet(opContext(ctx, k), refOf(n))
 	if err != nil {
 		return artifact.Descriptor{}, nil, err
 	}
@@ -122,5 +119,5 @@ func (c *Client) putManifest(ctx context.Context, n artifact.Name, b []byte, d a
 	if err != nil {
 		return err
 	}
-	return c.remote(n.Registry).write.ManifestPut(opContext(ctx, call{repo: n.Repository, write: true}), refOf(n), m)
+	return c.reg(n.Registry).ManifestPut(opContext(ctx, call{repo: n.Repository, write: true}), refOf(n), m)
 }

@@ -56,7 +56,7 @@ func (c *Client) Pull(ctx context.Context, n artifact.Name, sink Sink, check fun
 }
 
 func (c *Client) pull(ctx context.Context, n artifact.Name, sink Sink, check func(d artifact.Descriptor, manifest []byte) error) (artifact.Descriptor, []byte, error) {
-	d, b, err := c.manifest(opContext(ctx, call{repo: n.Repository}), c.remote(n.Registry).read, n)
+	d, b, err := c.manifest(ctx, n, call{repo: n.Repository, mirror: true})
 	if err != nil {
 		return d, nil, err
 	}
@@ -127,7 +127,7 @@ func (c *Client) stream(ctx context.Context, n artifact.Name, m *moving, w io.Wr
 		}
 		return nil
 	}
-	body, err := c.remote(n.Registry).read.BlobGet(opContext(ctx, call{repo: n.Repository, moving: m}), repositoryOf(n), blobOf(m.desc))
+	body, err := c.reg(n.Registry).BlobGet(opContext(ctx, call{repo: n.Repository, moving: m, mirror: true}), repositoryOf(n), blobOf(m.desc))
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func (c *Client) there(ctx context.Context, n artifact.Name, d artifact.Descript
 	if n.Tag == "" {
 		n.Digest = d.Digest
 	}
-	r := c.remote(n.Registry).write
+	r := c.reg(n.Registry)
 	m, err := r.ManifestHead(opContext(ctx, call{repo: n.Repository, write: true}), refOf(n))
 	if err == nil {
 		return m.GetDescriptor().Digest == d.Digest, nil
@@ -90,7 +90,7 @@ func (c *Client) upload(ctx context.Context, direction string, n artifact.Name, 
 }
 
 func (c *Client) uploadBlob(ctx context.Context, n artifact.Name, d artifact.Descriptor, t *transfer, open func(context.Context) (io.ReadCloser, error)) (string, error) {
-	r := c.remote(n.Registry).write
+	r := c.reg(n.Registry)
 	octx := opContext(ctx, call{repo: n.Repository, write: true})
 	_, err := r.BlobHead(octx, repositoryOf(n), blobOf(d))
 	if err == nil {

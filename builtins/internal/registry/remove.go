@@ -24,8 +24,8 @@ func (c *Client) DeleteTag(ctx context.Context, n artifact.Name) error {
 func (c *Client) deleteTag(ctx context.Context, n artifact.Name) error {
 	byTag := n
 	byTag.Digest = ""
-	r := c.remote(n.Registry).write
-	before, err := c.resolve(ctx, r, byTag, true)
+	k := call{repo: n.Repository, write: true}
+	before, err := c.resolve(ctx, byTag, k)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (c *Client) deleteTag(ctx context.Context, n artifact.Name) error {
 		return fault.New(fault.Conflict, n.String(), "the tag names %s by now", before.Digest)
 	}
 	del := &deletion{}
-	err = r.TagDelete(opContext(ctx, call{repo: n.Repository, write: true, remove: del}), refOf(byTag))
+	err = c.reg(n.Registry).TagDelete(opContext(ctx, call{repo: n.Repository, write: true, remove: del}), refOf(byTag))
 	if err == nil {
 		return nil
 	}
@@ -42,14 +42,14 @@ func (c *Client) deleteTag(ctx context.Context, n artifact.Name) error {
 	}
 	// The empty manifest may stand where the tag was.
 	ctx = context.WithoutCancel(ctx)
-	now, e := c.resolve(ctx, r, byTag, true)
+	now, e := c.resolve(ctx, byTag, k)
 	if a, ok := errors.AsType[*answer](e); ok && a.status == http.StatusNotFound {
 		return nil // it is gone, however that was answered
 	}
 	if e == nil && now.Digest != before.Digest {
 		byDigest := n
 		byDigest.Digest = before.Digest
-		d, b, e := c.manifest(opContext(ctx, call{repo: n.Repository}), r, byDigest)
+		d, b, e := c.manifest(ctx, byDigest, k)
 		if e == nil {
 			e = c.putManifest(ctx, byTag, b, d)
 		}

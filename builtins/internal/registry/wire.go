@@ -24,9 +24,10 @@ const (
 // wire is the RoundTripper beneath the regclient of one registry. What it gives
 // back is final: authenticated, retried and complete, or a typed error.
 type wire struct {
-	c       *Client
-	home    *host
-	mirrors []*host
+	c      *Client
+	home   *host
+	mirror *host  // asked first when reading, nil for none
+	prefix string // of repositories there
 }
 
 // RoundTrip carries out one request of regclient.
@@ -47,7 +48,26 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if m := x.call.moving; m != nil && x.kind == blobRead && m.size > 0 && m.size == m.desc.Size {
 		return x.response(io.NopCloser(io.NewSectionReader(m.have, 0, m.size))), nil
 	}
-	ctx, cancel := context.WithCancel(req.Context())
+	if m := w.viaMirror(x); m != nil {
+		if resp, err := m.carry(); err == nil || req.Context().Err() != nil {
+			return resp, err
+		}
+	}
+	resp, err := x.carry()
+	if err != nil {
+		x.note(err)
+		return nil, err
+	}
+	if p := x.call.page; p != nil {
+		p.next = strings.Join(resp.Header.Values("Link"), ",")
+		resp.Header.Del("Link")
+	}
+	return resp, nil
+}
+
+// carry runs the exchange in one of its host's slots.
+func (x *exchange) carry() (*http.Response, error) {
+	ctx, cancel := context.WithCancel(x.req.Context())
 	x.ctx, x.cancel = ctx, cancel
 	leave, err := x.to.enter(ctx, !x.call.bound)
 	if err != nil {
@@ -58,23 +78,23 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := x.run()
 	if err != nil {
 		x.leave()
-		if m := x.call.moving; m != nil && x.kind == uploadBody {
-			m.failed = err
-		}
-		if d := x.call.remove; d != nil && x.kind == manifestAny && req.Method == http.MethodDelete {
-			d.judge(err)
-		}
 		return nil, err
-	}
-	if p := x.call.page; p != nil {
-		p.next = strings.Join(resp.Header.Values("Link"), ",")
-		resp.Header.Del("Link")
 	}
 	return resp, nil
 }
 
-// exchange works out who is meant by a request: the registry, its mirror, or
-// somebody its answers pointed to.
+// note keeps what the operation around a failed request has to know.
+func (x *exchange) note(err error) {
+	if m := x.call.moving; m != nil && x.kind == uploadBody {
+		m.failed = err
+	}
+	if d := x.call.remove; d != nil && x.kind == manifestAny && x.req.Method == http.MethodDelete {
+		d.judge(err)
+	}
+}
+
+// exchange works out who is meant by a request: the registry, or somebody its
+// answers pointed to.
 func (w *wire) exchange(req *http.Request) (*exchange, error) {
 	x := &exchange{c: w.c, home: w.home, call: callOf(req.Context()), req: req, attempts: w.c.o.Timeouts.Attempts}
 	u := *req.URL
@@ -87,9 +107,6 @@ func (w *wire) exchange(req *http.Request) (*exchange, error) {
 		x.to = w.home
 		x.url.Scheme = w.home.scheme()
 		x.url.Host = w.home.endpoint
-	case w.mirror(&u) != nil:
-		x.to = w.mirror(&u)
-		x.attempts = min(2, x.attempts) // the registry itself comes next
 	case req.Method == http.MethodGet || req.Method == http.MethodHead:
 		// A descriptor's URL, or a listing that goes on somewhere else.
 		return nil, &refusal{host: w.home.name, reason: fmt.Sprintf("it points to %s for content it should have", u.Host)}
@@ -109,13 +126,24 @@ func (w *wire) exchange(req *http.Request) (*exchange, error) {
 	return x, x.prepareBody()
 }
 
-func (w *wire) mirror(u *url.URL) *host {
-	for _, m := range w.mirrors {
-		if m.is(u) {
-			return m
-		}
+// viaMirror is the same request to the registry's mirror, nil when there is
+// none for it. Whatever goes wrong there, the registry itself comes next.
+func (w *wire) viaMirror(x *exchange) *exchange {
+	if w.mirror == nil || !x.call.mirror || x.to != w.home || x.kind != manifestAny && x.kind != blobRead && x.kind != blobHead {
+		return nil
 	}
-	return nil
+	m := *x
+	m.to = w.mirror
+	m.attempts = min(2, x.attempts)
+	u := *x.url
+	u.Scheme, u.Host = w.mirror.scheme(), w.mirror.endpoint
+	u.RawQuery = url.Values{"ns": {w.home.endpoint}}.Encode() // which registry is meant, as containerd says it
+	if w.prefix != "" {
+		u.Path = "/v2/" + w.prefix + strings.TrimPrefix(x.url.Path, "/v2")
+		m.repo = w.prefix + "/" + x.repo
+	}
+	m.url = &u
+	return &m
 }
 
 // mayUpload decides whether an upload may go to the Location a registry gave.
