@@ -97,18 +97,14 @@ func memoryAtMost(mb float64) bar {
 }
 
 // timeAtMost is a bar in milliseconds of the machine of performance.md.
-func timeAtMost(ms float64) bar { return scaled(fmt.Sprintf("≤ %g ms", ms), "policy", ms) }
+func timeAtMost(ms float64) bar { return scaled("≤ "+duration(ms/1e3), ms) }
 
-// scaled is a bar in milliseconds on one of the programs, widened by as much as
-// this machine is slower than that of performance.md.
-func scaled(text, name string, ms float64) bar {
+// scaled is a bar in milliseconds, widened by as much as this machine is slower
+// than that of performance.md.
+func scaled(text string, ms float64) bar {
 	return bar{text, func(b *bench, all []series) verdict {
-		s, ok := find(all, name)
-		if !ok {
-			return verdict{text, "not measured", "unknown"}
-		}
-		seen := s.time() * 1e3
-		return word(text, seen, ms*b.scale, "%.1f ms, of %.1f here", seen, ms*b.scale)
+		seen, most := all[0].time(), ms/1e3*b.scale
+		return word(text, seen, most, "%s, of %s here", duration(seen), duration(most))
 	}}
 }
 
@@ -120,8 +116,8 @@ func over(name string, ms float64) bar {
 		if !ok {
 			return verdict{text, "not measured", "unknown"}
 		}
-		seen := (all[0].time() - other.time()) * 1e3
-		return word(text, seen, ms*b.scale, "+ %.2f ms, of %.2f here", seen, ms*b.scale)
+		seen, most := all[0].time()-other.time(), ms/1e3*b.scale
+		return word(text, seen, most, "+ %s, of %s here", duration(seen), duration(most))
 	}}
 }
 

@@ -33,7 +33,7 @@ func jobs() []job {
 		},
 		{
 			name: "build-huge", title: "build 280 MB incompressible data", measure: buildHuge,
-			bars:   []bar{scaled("≤ 0.5 × opcr (7.6 s)", "policy", 3800), memoryAtMost(150)},
+			bars:   []bar{scaled("≤ 0.5 × opcr (7.6 s)", 3800), memoryAtMost(150)},
 			remark: "opa is shown for orientation: it has no bar here.",
 		},
 		{
@@ -71,11 +71,11 @@ func jobs() []job {
 		},
 		{
 			name: "push-again", title: "push again, all there", measure: pushAgain,
-			bars: []bar{scaled("≤ 0.5 × opcr (31 ms)", "policy", 15.5)},
+			bars: []bar{scaled("≤ 0.5 × opcr (31 ms)", 15.5)},
 		},
 		{
 			name: "save", title: "save 210 MB", measure: save,
-			bars: []bar{scaled("≤ 0.2 × opcr (2.0 s)", "policy", 400), memoryAtMost(40)},
+			bars: []bar{scaled("≤ 0.2 × opcr (2.0 s)", 400), memoryAtMost(40)},
 		},
 		{name: "tag-10", title: "`tag`, 10 images in the store", measure: tag(10), bars: []bar{timeAtMost(12)}},
 		{name: "tag-1000", title: "`tag`, 1,000 images", measure: tag(1000), bars: []bar{timeAtMost(15)}},

@@ -91,9 +91,9 @@ func megabytes(n float64) string { return fmt.Sprintf("%.1f MB", n/1e6) }
 func duration(seconds float64) string {
 	switch {
 	case seconds < 1e-3:
-		return fmt.Sprintf("%.2f µs", seconds*1e6)
+		return fmt.Sprintf("%.3g µs", seconds*1e6)
 	case seconds < 0.1:
-		return fmt.Sprintf("%.1f ms", seconds*1e3)
+		return fmt.Sprintf("%.3g ms", seconds*1e3)
 	case seconds < 1:
 		return fmt.Sprintf("%.0f ms", seconds*1e3)
 	}
