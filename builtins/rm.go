@@ -31,11 +31,11 @@ func Rm(ctx context.Context, e *Env, args *RmArgs) (Removed, error) {
 		remove = e.removeRemote
 	}
 	targets, err := e.targets(ctx, args)
+	if !args.Force && (err == nil || errors.Is(err, fault.NotFound)) {
+		return nil, args.ask(targets)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if !args.Force {
-		return nil, args.ask(targets)
 	}
 	return each(ctx, e, targets, remove)
 }
@@ -44,6 +44,10 @@ func (args *RmArgs) ask(names []string) error {
 	where := "the local store"
 	if args.Remote {
 		where = "the registry"
+	}
+	if len(names) == 0 {
+		return fault.New(fault.Usage, fmt.Sprint(args.Refs), "rm asks before it removes; nothing was removed, and there is no such image").
+			WithHint("add -f (in a script: force = True) to remove without asking; see what there is: policy images")
 	}
 	f := fault.New(fault.Usage, strings.Join(names, " "), "would be removed from %s for good; nothing was removed", where).
 		WithHint("add -f (in a script: force = True) to remove without asking")

@@ -112,23 +112,53 @@ func dropScriptOnly(k *kong.Kong) error {
 // usage turns the parser's error into a fault that names the command. A value's
 // own fault keeps its kind and hint.
 func usage(err error) error {
+	var node *kong.Node
 	verb := ""
-	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
-		verb = parse.Context.Selected().Name
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok {
+		node = parse.Context.Model.Node
+		if selected := parse.Context.Selected(); selected != nil {
+			node, verb = selected, selected.Name
+		}
 	}
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return fault.In(verb, "", err)
 	}
-	message, suggestion, _ := strings.Cut(err.Error(), ", did you mean ")
+	message, _, _ := strings.Cut(err.Error(), ", did you mean ")
 	f := fault.New(fault.Usage, "", "%s", message)
 	f.Op = verb
-	if suggestion != "" {
-		return f.WithHint("did you mean %s", suggestion)
+	if near := nearest(node, message); near != "" {
+		return f.WithHint("did you mean %q?", near)
 	}
 	if verb != "" {
 		verb += " "
 	}
 	return f.WithHint("see what it takes: policy %s--help", verb)
+}
+
+// nearest is the command, flag or value that was probably meant by the last word
+// of the parser's message. The parser's own suggestions only complete prefixes.
+func nearest(node *kong.Node, message string) string {
+	words := strings.Fields(message)
+	typed := strings.Trim(words[len(words)-1], `"`)
+	var candidates []string
+	switch {
+	case node == nil:
+	case strings.HasPrefix(typed, "-"):
+		for ; node != nil; node = node.Parent {
+			for _, f := range node.Flags {
+				candidates = append(candidates, "--"+f.Name)
+			}
+		}
+	case strings.Contains(message, "must be one of"):
+		for _, w := range strings.FieldsFunc(message, func(r rune) bool { return strings.ContainsRune(`", `, r) }) {
+			candidates = append(candidates, w)
+		}
+	default:
+		for _, c := range node.Children {
+			candidates = append(append(candidates, c.Name), c.Aliases...)
+		}
+	}
+	return fault.Nearest(typed, candidates)
 }
 
 // presetFormat makes errors of the command line itself come in the format that

@@ -19,6 +19,7 @@ import (
 // functions first.
 type runCommand struct {
 	runFlags
+	Expr []string `short:"e" sep:"none" placeholder:"LINE" help:"Run a line of Starlark instead of a file; several make the body of a function."`
 	Args []string `arg:"" optional:"" passthrough:"" name:"file" help:"Pipeline to run, or - for standard input; then one of its functions and that function's arguments."`
 }
 
@@ -26,9 +27,8 @@ type runCommand struct {
 // flag of that name.
 type runFlags struct {
 	output
-	Expr     []string `short:"e" sep:"none" placeholder:"LINE" help:"Run a line of Starlark instead of a file; several make the body of a function."`
-	MaxSteps uint64   `placeholder:"N" help:"Steps that the pipeline may take."`
-	MaxHeap  int64    `placeholder:"MIB" help:"Memory that the pipeline may use."`
+	MaxSteps uint64 `placeholder:"N" help:"Steps that the pipeline may take."`
+	MaxHeap  int64  `placeholder:"MIB" help:"Memory that the pipeline may use."`
 }
 
 func (*runCommand) Help() string {
