@@ -443,7 +443,7 @@ func unescape(raw string) (string, int, error) {
 			}
 			i += 4
 			if utf16.IsSurrogate(r) {
-				var pair rune = utf8.RuneError
+				pair := utf8.RuneError
 				if strings.HasPrefix(raw[i:], `\u`) {
 					if low, ok := hex4(raw, i+2); ok {
 						pair = utf16.DecodeRune(r, low)

@@ -91,7 +91,7 @@ func (b *Bundle) eval(ctx context.Context, q *Query, c *cancelFlag) (*Decision, 
 	if err != nil {
 		return nil, err
 	}
-	var m metrics.Metrics = metrics.NoOp()
+	m := metrics.NoOp()
 	if q.Metrics {
 		m = metrics.New()
 	}
@@ -129,7 +129,6 @@ type prepareKey struct {
 type prepared struct {
 	query    rego.PreparedEvalQuery
 	iterates bool
-	bindings bool // it names variables
 }
 
 // maxPrepared bounds the memory of a script that makes up queries.

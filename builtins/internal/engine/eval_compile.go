@@ -96,7 +96,6 @@ func (b *Bundle) compile(ctx context.Context, modules []*module) (*ast.Compiler,
 	s := &store{root: b.data}
 	compiler := ast.NewCompiler().
 		WithCapabilities(b.caps).
-		WithBuiltins(b.stubs).
 		WithDefaultRegoVersion(b.version).
 		WithStrict(b.opts.Strict).
 		WithUseTypeCheckAnnotations(true).

@@ -96,10 +96,6 @@ func (b *Bundle) parsedModules() map[string]*ast.Module {
 // partial answers a query as far as it goes without the unknowns, which are the
 // input unless it says otherwise.
 func (b *Bundle) partial(ctx context.Context, q *Query, input ast.Value, c *cancelFlag) (*Decision, error) {
-	body, err := b.parseQuery(q.Query)
-	if err != nil {
-		return nil, err
-	}
 	for _, u := range q.Unknowns {
 		t, err := ast.ParseTerm(u)
 		if err != nil {
@@ -109,7 +105,7 @@ func (b *Bundle) partial(ctx context.Context, q *Query, input ast.Value, c *canc
 			return nil, fault.New(fault.Usage, u, "an unknown is a reference").WithHint("for example input.user")
 		}
 	}
-	var m metrics.Metrics = metrics.NoOp()
+	m := metrics.NoOp()
 	if q.Metrics {
 		m = metrics.New()
 	}
@@ -117,20 +113,9 @@ func (b *Bundle) partial(ctx context.Context, q *Query, input ast.Value, c *canc
 	if err != nil {
 		return nil, err
 	}
-	pq, err := func() (pq rego.PreparedPartialQuery, err error) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		opts, err := b.regoOptions(ctx, body, q, m)
-		if err != nil {
-			return pq, err
-		}
-		if len(q.Unknowns) > 0 {
-			opts = append(opts, rego.Unknowns(q.Unknowns))
-		}
-		return rego.New(opts...).PrepareForPartial(ctx)
-	}()
+	pq, err := b.preparePartial(ctx, q, m)
 	if err != nil {
-		return nil, b.queryFault(ctx, q.Query, err)
+		return nil, err
 	}
 	opts := watch.options([]rego.EvalOption{rego.EvalExternalCancel(c), rego.EvalTime(q.Time), rego.EvalMetrics(m)})
 	if input != nil {
@@ -148,6 +133,26 @@ func (b *Bundle) partial(ctx context.Context, q *Query, input ast.Value, c *canc
 		return nil, err
 	}
 	return d, watch.report(d, b.parsedModules)
+}
+
+func (b *Bundle) preparePartial(ctx context.Context, q *Query, m metrics.Metrics) (pq rego.PreparedPartialQuery, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	body, err := b.parseQuery(q.Query)
+	if err != nil {
+		return pq, err
+	}
+	opts, err := b.regoOptions(ctx, body, q, m)
+	if err != nil {
+		return pq, err
+	}
+	if len(q.Unknowns) > 0 {
+		opts = append(opts, rego.Unknowns(q.Unknowns))
+	}
+	if pq, err = rego.New(opts...).PrepareForPartial(ctx); err != nil {
+		err = b.queryFault(ctx, q.Query, err)
+	}
+	return pq, err
 }
 
 // partialJSON shows the rest of a query as Rego that can be read, stored and

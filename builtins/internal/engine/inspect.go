@@ -73,7 +73,9 @@ func Inspect(ctx context.Context, r io.Reader, o OpenOptions) (*Inspection, erro
 		Signatures:       []Signature{},
 	}
 	if v := p.manifest.RegoVersion; v != nil {
-		in.RegoVersion = versionName(ast.RegoVersionFromInt(*v))
+		if version, err := ast.RegoVersionFromIntStrict(*v); err == nil {
+			in.RegoVersion = versionName(version)
+		}
 	}
 	if err := parseAll(ctx, b.modules, b.caps); err != nil {
 		if ctx.Err() != nil {

@@ -32,13 +32,13 @@ func scanPackage(src string) ([]string, bool) {
 	}
 	path = append(path, name)
 	for rest != "" {
-		switch c := rest[0]; {
-		case c == '.':
+		switch rest[0] {
+		case '.':
 			if name, rest = word(rest[1:]); name == "" {
 				return nil, false
 			}
 			path = append(path, name)
-		case c == '[':
+		case '[':
 			text, after, ok := strings.Cut(strings.TrimPrefix(rest, `["`), `"]`)
 			if !ok || len(text) == len(rest) || strings.ContainsAny(text, "\"\\\n") {
 				return nil, false

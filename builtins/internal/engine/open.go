@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -23,6 +24,7 @@ type OpenOptions struct {
 	Name        string             // for messages: the reference or path as typed
 	Limits      Limits             // of a tarball; zero means artifact.DefaultLimits
 	Data        []string           // more data and modules: files, or folders whose names become keys
+	Typed       map[string]string  // what a path of OpenDir or Data is called in messages, where that differs
 	RegoVersion string             // of modules whose manifest says nothing: rego.v0, rego.v0v1, rego.v1 (default)
 	AllowNet    []string           // hosts that http.send and net.lookup_ip_addr may reach; none: a policy that calls them does not compile
 	Strict      bool               // the compiler's strict mode
@@ -82,7 +84,7 @@ func OpenDir(ctx context.Context, paths []string, o OpenOptions) (*Bundle, error
 	if err != nil {
 		return nil, err
 	}
-	dir := dirOptions{limits: o.Limits, seen: map[string]bool{}}
+	dir := dirOptions{limits: o.Limits, typed: o.Typed, seen: map[string]bool{}}
 	for _, path := range paths {
 		p, err := readPath(ctx, path, dir)
 		if err != nil {
@@ -131,13 +133,14 @@ func (b *Bundle) add(p *part) error {
 			b.stubs = map[string]*ast.Builtin{}
 		}
 		b.stubs[name] = decl
+		b.caps.Builtins = append(b.caps.Builtins, decl)
 	}
 	return b.data.merge(nil, p.data)
 }
 
 // addExtra adds what -d names.
 func (b *Bundle) addExtra(ctx context.Context) error {
-	dir := dirOptions{allData: true, limits: b.opts.Limits, seen: map[string]bool{}}
+	dir := dirOptions{allData: true, limits: b.opts.Limits, typed: b.opts.Typed, seen: map[string]bool{}}
 	for _, path := range b.opts.Data {
 		p, err := readPath(ctx, path, dir)
 		if err != nil {
@@ -210,12 +213,13 @@ func parseAll(ctx context.Context, modules []*module, caps *ast.Capabilities) er
 	}
 	var errs ast.Errors
 	for _, m := range modules {
-		switch err := m.err.(type) {
-		case nil:
-		case ast.Errors:
-			errs = append(errs, err...)
-		default:
-			errs = append(errs, ast.NewError(ast.ParseErr, ast.NewLocation(nil, m.path, 1, 1), "%s", err.Error()))
+		if m.err == nil {
+			continue
+		}
+		if several, ok := errors.AsType[ast.Errors](m.err); ok {
+			errs = append(errs, several...)
+		} else {
+			errs = append(errs, ast.NewError(ast.ParseErr, ast.NewLocation(nil, m.path, 1, 1), "%s", m.err.Error()))
 		}
 	}
 	if len(errs) > 0 {

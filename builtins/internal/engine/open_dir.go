@@ -18,11 +18,12 @@ import (
 
 // dirOptions say which files of a folder count.
 type dirOptions struct {
-	allData bool            // every .json, .yaml and .yml file, not only those called data
-	tests   bool            // *_test.rego too
-	ignore  []string        // patterns of names to leave out
-	limits  Limits          // of tarballs
-	seen    map[string]bool // files that were read, since "test . data.json" names one twice
+	allData bool              // every .json, .yaml and .yml file, not only those called data
+	tests   bool              // *_test.rego too
+	ignore  []string          // patterns of names to leave out
+	limits  Limits            // of tarballs
+	typed   map[string]string // what to call a path, where that differs
+	seen    map[string]bool   // files that were read, since "test . data.json" names one twice
 }
 
 // first reports whether a file was not read before.
@@ -38,16 +39,21 @@ func (o dirOptions) first(shown string) bool {
 
 // readPath reads a folder, a single file or a bundle tarball from disk.
 func readPath(ctx context.Context, name string, o dirOptions) (*part, error) {
+	shown := name
+	if typed, ok := o.typed[name]; ok {
+		shown = typed
+	}
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
-		return nil, fromFS(name, err)
-	case info.IsDir():
-		return readFolder(ctx, name, o)
-	case !info.Mode().IsRegular():
-		return nil, fault.New(fault.Invalid, name, "neither a file nor a folder")
+		return nil, fromFS(shown, err)
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return nil, fault.New(fault.Invalid, shown, "neither a file nor a folder")
 	}
-	shown := filepath.ToSlash(filepath.Clean(name))
+	shown = filepath.ToSlash(filepath.Clean(shown))
+	if info.IsDir() {
+		return readFolder(ctx, name, shown, o)
+	}
 	p := newPart(shown, "")
 	if !o.first(shown) {
 		return p, nil
@@ -65,18 +71,17 @@ func readPath(ctx context.Context, name string, o dirOptions) (*part, error) {
 	case strings.HasSuffix(name, ".tar.gz"), ext == ".tgz":
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, fromFS(name, err)
+			return nil, fromFS(shown, err)
 		}
 		defer func() { _ = f.Close() }()
 		return readTarball(ctx, f, shown, o.limits)
 	}
-	return nil, fault.New(fault.Usage, name, "not a policy: .rego, .json, .yaml, .tar.gz or a folder")
+	return nil, fault.New(fault.Usage, shown, "not a policy: .rego, .json, .yaml, .tar.gz or a folder")
 }
 
 // readFolder reads what o wants of a folder. Names in messages start with the
 // folder as it was typed.
-func readFolder(ctx context.Context, root string, o dirOptions) (*part, error) {
-	shown := filepath.ToSlash(filepath.Clean(root))
+func readFolder(ctx context.Context, root, shown string, o dirOptions) (*part, error) {
 	prefix := shown + "/"
 	switch shown {
 	case ".":
@@ -86,17 +91,20 @@ func readFolder(ctx context.Context, root string, o dirOptions) (*part, error) {
 	}
 	p := newPart(shown, prefix)
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		rel, relErr := filepath.Rel(root, name)
+		if relErr != nil {
+			return relErr
+		}
+		rel = filepath.ToSlash(rel)
 		if err != nil {
-			return fromFS(filepath.ToSlash(name), err)
+			return fromFS(path.Join(shown, rel), err)
 		}
 		if ctx.Err() != nil {
 			return fault.Of(context.Cause(ctx))
 		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil || rel == "." {
-			return err
+		if rel == "." {
+			return nil
 		}
-		rel = filepath.ToSlash(rel)
 		base := path.Base(rel)
 		if o.ignored(rel) {
 			if entry.IsDir() {

@@ -20,16 +20,17 @@ import (
 
 // TestOptions say which Rego tests to run, and how.
 type TestOptions struct {
-	Paths       []string      // folders, .rego and data files, bundle tarballs
-	Run         string        // regular expression over "data.package.test_name"; empty: all
-	Verbose     bool          // keep the trace of each test that fails
-	Coverage    bool          // measure which lines the tests reach
-	Threshold   float64       // percent that is enough; above 0 it implies Coverage
-	Parallel    int           // tests at once; 0: one for each core
-	RegoVersion string        // as in OpenOptions
-	AllowNet    []string      // hosts the policies may reach
-	Timeout     time.Duration // of one test; 0: 5 s
-	Ignore      []string      // patterns of file names to leave out
+	Paths       []string          // folders, .rego and data files, bundle tarballs
+	Typed       map[string]string // what a path is called in the answer, where that differs
+	Run         string            // regular expression over "data.package.test_name"; empty: all
+	Verbose     bool              // keep the trace of each test that fails
+	Coverage    bool              // measure which lines the tests reach
+	Threshold   float64           // percent that is enough; above 0 it implies Coverage
+	Parallel    int               // tests at once; 0: one for each core
+	RegoVersion string            // as in OpenOptions
+	AllowNet    []string          // hosts the policies may reach
+	Timeout     time.Duration     // of one test; 0: 5 s
+	Ignore      []string          // patterns of file names to leave out
 }
 
 // Outcomes of a test.
@@ -127,12 +128,18 @@ func Test(ctx context.Context, o TestOptions) (*TestReport, error) {
 }
 
 func openTests(ctx context.Context, o TestOptions) (*Bundle, error) {
-	b, err := newBundle(OpenOptions{RegoVersion: o.RegoVersion, AllowNet: o.AllowNet, Name: strings.Join(o.Paths, " ")})
+	names := slices.Clone(o.Paths)
+	for i, path := range names {
+		if typed, ok := o.Typed[path]; ok {
+			names[i] = typed
+		}
+	}
+	b, err := newBundle(OpenOptions{RegoVersion: o.RegoVersion, AllowNet: o.AllowNet, Name: strings.Join(names, " ")})
 	if err != nil {
 		return nil, err
 	}
 	b.caps = testCapabilities(b.version, o.AllowNet)
-	dir := dirOptions{tests: true, ignore: o.Ignore, seen: map[string]bool{}}
+	dir := dirOptions{tests: true, ignore: o.Ignore, typed: o.Typed, seen: map[string]bool{}}
 	for _, path := range o.Paths {
 		p, err := readPath(ctx, path, dir)
 		if err != nil {
@@ -157,7 +164,6 @@ func (b *Bundle) compileTests(ctx context.Context) (*ast.Compiler, error) {
 	}
 	compiler := ast.NewCompiler().
 		WithCapabilities(b.caps).
-		WithBuiltins(b.stubs).
 		WithDefaultRegoVersion(b.version).
 		WithUseTypeCheckAnnotations(true).
 		WithEnablePrintStatements(true).

@@ -206,6 +206,23 @@ func TestTestFilterAndCoverage(t *testing.T) {
 	}
 }
 
+// What is shown is what was typed, wherever the files really are.
+func TestTestTyped(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"sub/a_test.rego": "package a_test\n\ntest_a if 1 == 2\n"})
+	rep, err := engine.Test(t.Context(), engine.TestOptions{Paths: []string{dir}, Typed: map[string]string{dir: "./policies"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := rep.Results[0]; r.File != "policies/sub/a_test.rego" || r.At.File != r.File {
+		t.Errorf("file %q, at %v", r.File, r.At)
+	}
+	_, err = engine.Test(t.Context(), engine.TestOptions{Paths: []string{dir + "x"}, Typed: map[string]string{dir + "x": "nowhere"}})
+	if err == nil || strings.Contains(err.Error(), dir) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTestRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
