@@ -99,7 +99,7 @@ auth: {htpasswd: {realm: test, path: %s}}
 	u.exit(5, "pull", ref)
 
 	u.write(".policy/config.yaml", fmt.Sprintf("registries:\n  %q: {plain_http: false}\n", addr))
-	u.contains(u.exit(7, "pull", ref), "certificate")
+	u.contains(u.exit(5, "pull", ref), "certificate")
 }
 
 // certificates writes an authority (ca.pem) and a server's certificate by it
