@@ -142,7 +142,7 @@ type opened struct {
 
 // bundle opens what the arguments name. Images are opened once for all of a
 // run's questions; files are read anew each time, since they may change.
-func (e *Env) bundle(ctx context.Context, args *EvalArgs) (opened, func() error, error) {
+func (e *Env) bundle(ctx context.Context, args *EvalArgs) (opened, func(), error) {
 	o := engine.OpenOptions{
 		Name:        args.Policy,
 		Limits:      e.Settings.Limits,
@@ -168,7 +168,7 @@ func (e *Env) bundle(ctx context.Context, args *EvalArgs) (opened, func() error,
 	if err != nil {
 		return opened{}, nil, err
 	}
-	return opened{Bundle: b}, b.Close, nil
+	return opened{Bundle: b}, func() { _ = b.Close() }, nil
 }
 
 // openPath opens a bundle tarball, or a folder or file of sources.
@@ -184,7 +184,7 @@ func openPath(ctx context.Context, path string, o engine.OpenOptions) (*engine.B
 	return engine.OpenBundle(ctx, f, o)
 }
 
-func (e *Env) imageBundle(ctx context.Context, args *EvalArgs, o engine.OpenOptions) (opened, func() error, error) {
+func (e *Env) imageBundle(ctx context.Context, args *EvalArgs, o engine.OpenOptions) (opened, func(), error) {
 	var r Ref
 	if err := r.UnmarshalText([]byte(args.Policy)); err != nil {
 		return opened{}, nil, err
@@ -194,16 +194,16 @@ func (e *Env) imageBundle(ctx context.Context, args *EvalArgs, o engine.OpenOpti
 		return opened{}, nil, hintAtPath(err, args.Policy)
 	}
 	defer l.Close()
-	key := strings.Join(append(append([]string{l.descriptor.Digest.String()}, args.AllowNet...), "\x00"+strings.Join(o.Data, "\x00")), "\x00")
 	if len(o.Data) > 0 {
 		b, err := l.engineBundle(ctx, o)
 		if err != nil {
 			return opened{}, nil, err
 		}
-		return opened{b, l.descriptor.Digest.String()}, b.Close, nil
+		return opened{b, l.descriptor.Digest.String()}, func() { _ = b.Close() }, nil
 	}
+	key := strings.Join(append([]string{l.descriptor.Digest.String()}, args.AllowNet...), " ")
 	b, err := e.bundles.get(key, func() (*engine.Bundle, error) { return l.engineBundle(ctx, o) })
-	return opened{b, l.descriptor.Digest.String()}, func() error { return nil }, err
+	return opened{b, l.descriptor.Digest.String()}, func() {}, err
 }
 
 // openOrPull opens a local image, fetching it first as pull says.

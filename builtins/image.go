@@ -262,7 +262,7 @@ func (s *sink) Create(ctx context.Context, d artifact.Descriptor) (registry.Writ
 
 type ingest struct{ *store.Ingest }
 
-func (i ingest) Partial() (io.ReaderAt, int64) { return i.Ingest.Partial(), i.Ingest.Offset() }
+func (i ingest) Partial() (io.ReaderAt, int64) { return i.Ingest.Partial(), i.Offset() }
 
 func (i ingest) Commit(ctx context.Context) error {
 	_, err := i.Ingest.Commit(ctx)

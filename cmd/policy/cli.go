@@ -150,9 +150,7 @@ func nearest(node *kong.Node, message string) string {
 			}
 		}
 	case strings.Contains(message, "must be one of"):
-		for _, w := range strings.FieldsFunc(message, func(r rune) bool { return strings.ContainsRune(`", `, r) }) {
-			candidates = append(candidates, w)
-		}
+		candidates = strings.FieldsFunc(message, func(r rune) bool { return strings.ContainsRune(`", `, r) })
 	default:
 		for _, c := range node.Children {
 			candidates = append(append(candidates, c.Name), c.Aliases...)

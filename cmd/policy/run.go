@@ -71,10 +71,10 @@ func (c *runCommand) source(a *app) (runtime.Source, []string, error) {
 			WithHint("policy run FILE, policy run -e 'LINE', or policy run - for standard input")
 	}
 	file, rest := c.Args[0], c.Args[1:]
-	switch {
-	case file == "--help" || file == "-h":
+	switch file {
+	case "--help", "-h":
 		return runtime.Source{}, nil, fault.New(fault.Usage, "", "no pipeline to run").WithHint("policy run --help")
-	case file == "-":
+	case "-":
 		text, err := io.ReadAll(io.LimitReader(a.in, maxSource+1))
 		if err != nil {
 			return runtime.Source{}, nil, fault.New(fault.Unavailable, "standard input", "%w", err)

@@ -139,7 +139,7 @@ func Of(err error) *Error {
 		return nil
 	}
 	if f, ok := errors.AsType[*Error](err); ok {
-		if f == err {
+		if f == err { //nolint:errorlint // whether facts were added around it
 			return f
 		}
 		c := *f

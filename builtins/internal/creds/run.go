@@ -98,7 +98,7 @@ func (r *run) tryIt() string {
 // exitStatus keeps of an error only what says nothing about the answer.
 func exitStatus(err error) error {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return errors.New(exit.ProcessState.String())
+		return errors.New(exit.String())
 	}
 	return err
 }

@@ -40,8 +40,8 @@ func (u *session) close() {
 	}
 	u.closed = true
 	if u.in != nil {
-		u.in.Close() //nolint:errcheck // a temporary file; prune removes what is left
-		u.tx.Close() //nolint:errcheck // the lock ends with the process at the latest
+		u.in.Close() // a temporary file; prune removes what is left
+		u.tx.Close() // the lock ends with the process at the latest
 	}
 }
 
