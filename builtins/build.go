@@ -219,10 +219,12 @@ func (e *Env) layer(ctx context.Context, tx *store.Tx, o engine.BuildOptions, ca
 	}
 	d, err := in.Commit(ctx)
 	d.MediaType = artifact.MediaTypeLayer
-	if err == nil {
-		kept.save(d, built)
+	if err != nil {
+		return d, nil, err
 	}
-	return d, built, err
+	e.Settings.markBuilt(d.Digest)
+	kept.save(d, built)
+	return d, built, nil
 }
 
 // tagAll gives the image its names and reports whether each had it already.

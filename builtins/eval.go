@@ -194,6 +194,9 @@ func (e *Env) imageBundle(ctx context.Context, args *EvalArgs, o engine.OpenOpti
 		return opened{}, nil, hintAtPath(err, args.Policy)
 	}
 	defer l.Close()
+	if layer, err := l.manifest.Layer(); err == nil {
+		o.Trusted = e.Settings.builtHere(layer.Digest)
+	}
 	if len(o.Data) > 0 {
 		b, err := l.engineBundle(ctx, o)
 		if err != nil {

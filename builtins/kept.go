@@ -22,6 +22,24 @@ func (s Settings) keptBuild(key string) *keptBuild {
 	return &keptBuild{filepath.Join(s.cache(), "builds", key+".json")}
 }
 
+// builtHere reports whether a bundle came out of a build with this store root:
+// all of it compiled then.
+func (s Settings) builtHere(layer artifact.Digest) bool {
+	_, err := os.Stat(s.builtMark(layer))
+	return err == nil
+}
+
+func (s Settings) markBuilt(layer artifact.Digest) {
+	mark := s.builtMark(layer)
+	if os.MkdirAll(filepath.Dir(mark), 0o700) == nil {
+		_ = os.WriteFile(mark, nil, 0o600)
+	}
+}
+
+func (s Settings) builtMark(layer artifact.Digest) string {
+	return filepath.Join(s.cache(), "built", layer.Encoded())
+}
+
 type keptRecord struct {
 	Layer artifact.Descriptor
 	Built *engine.Built

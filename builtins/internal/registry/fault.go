@@ -142,7 +142,7 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 	case a.status == http.StatusNotFound && a.method != http.MethodGet && a.method != http.MethodHead && a.method != http.MethodDelete && v.missing != "":
 		return fault.New(fault.NotFound, "", "%w", a).WithHint(v.missing, n.Repository)
 	case a.status == http.StatusNotFound:
-		f := fault.New(fault.NotFound, "", "not found: %w", a)
+		f := fault.New(fault.NotFound, "", "%w", a)
 		if n.Repository != "" {
 			f.Hint = "see what is there: policy tags " + n.Familiar()
 		}
