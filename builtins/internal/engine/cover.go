@@ -68,6 +68,8 @@ func (c *coverage) TraceEvent(e topdown.Event) {
 }
 
 func (c *coverage) report(modules map[string]*ast.Module, threshold float64) *TestCoverage {
+	c.mu.Lock() // a test that was left behind may still be at it
+	defer c.mu.Unlock()
 	all := cover.New()
 	for rule := range c.rules {
 		all.TraceEvent(topdown.Event{Op: topdown.ExitOp, Node: rule})

@@ -99,12 +99,7 @@ func (b *Bundle) eval(ctx context.Context, q *Query, c *cancelFlag) (*Decision, 
 	if err != nil {
 		return nil, err
 	}
-	opts := []rego.EvalOption{rego.EvalExternalCancel(c), rego.EvalTime(q.Time), rego.EvalMetrics(m)}
-	if input != nil {
-		opts = append(opts, rego.EvalParsedInput(input))
-	}
-	opts = watch.options(opts)
-	rs, err := p.query.Eval(ctx, opts...)
+	rs, err := p.query.Eval(ctx, watch.options(b.evalOptions(q, input, m, c))...)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +195,7 @@ func (b *Bundle) regoOptions(ctx context.Context, body ast.Body, q *Query, m met
 		rego.Metrics(m),
 	}
 	if b.opts.Print != nil {
-		opts = append(opts, rego.EnablePrintStatements(true), rego.PrintHook(printHook(b.opts.Print)))
+		opts = append(opts, rego.EnablePrintStatements(true))
 	}
 	for name, decl := range b.stubs {
 		opts = append(opts, rego.FunctionDyn(&rego.Function{Name: name, Decl: decl.Decl}, missingBuiltin(name)))
@@ -221,14 +216,34 @@ func missing(name string) error {
 		"the manifest requires this function (required_builtins), and this program does not have it")
 }
 
-type printHook func(string)
+// printHook passes on what a policy prints, until the evaluation is cancelled: an
+// evaluation left behind must not speak up later.
+type printHook struct {
+	print  func(string)
+	cancel *cancelFlag
+}
 
 func (h printHook) Print(c print.Context, text string) error {
+	if h.cancel.Cancelled() {
+		return nil
+	}
 	if c.Location != nil {
 		text = c.Location.String() + ": " + text
 	}
-	h(text)
+	h.print(text)
 	return nil
+}
+
+// evalOptions are what every evaluation of a query has.
+func (b *Bundle) evalOptions(q *Query, input ast.Value, m metrics.Metrics, c *cancelFlag) []rego.EvalOption {
+	opts := []rego.EvalOption{rego.EvalExternalCancel(c), rego.EvalTime(q.Time), rego.EvalMetrics(m)}
+	if input != nil {
+		opts = append(opts, rego.EvalParsedInput(input))
+	}
+	if b.opts.Print != nil {
+		opts = append(opts, rego.EvalPrintHook(printHook{b.opts.Print, c}))
+	}
+	return opts
 }
 
 // queryFault names the query as what is wrong.

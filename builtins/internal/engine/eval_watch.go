@@ -117,11 +117,7 @@ func (b *Bundle) partial(ctx context.Context, q *Query, input ast.Value, c *canc
 	if err != nil {
 		return nil, err
 	}
-	opts := watch.options([]rego.EvalOption{rego.EvalExternalCancel(c), rego.EvalTime(q.Time), rego.EvalMetrics(m)})
-	if input != nil {
-		opts = append(opts, rego.EvalParsedInput(input))
-	}
-	pqs, err := pq.Partial(ctx, opts...)
+	pqs, err := pq.Partial(ctx, watch.options(b.evalOptions(q, input, m, c))...)
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,11 @@ import (
 // failed which expression did not hold and why.
 func (r *runner) explain(ctx context.Context, t *testCase, out outcome, results []TestResult) {
 	w := &failureTracer{ctx: ctx, runner: r, ref: t.ref, bodies: map[uint64]bool{}, found: map[string]*failure{}}
-	// The answer is known; what counts is what the tracer sees.
-	_ = r.evaluate(ctx, t, len(out.cases) > 0, w)
+	// The answer is known; what counts is what the tracer sees. One that was left
+	// behind may still be at it.
+	if again := r.evaluate(ctx, t, len(out.cases) > 0, w); again.err != nil {
+		w = &failureTracer{}
+	}
 	for i := range results {
 		res := &results[i]
 		if res.Outcome != Fail {

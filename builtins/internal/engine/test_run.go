@@ -107,6 +107,9 @@ func (r *runner) evaluate(ctx context.Context, t *testCase, table bool, tracer t
 		return outcome{err: slow}
 	}
 	f := fault.Of(fromOPA(limited, "", err))
+	if limited.Err() != nil { // it may have been left behind, and write yet
+		return outcome{err: f}
+	}
 	return outcome{err: f, output: done.output}
 }
 
