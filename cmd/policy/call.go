@@ -26,6 +26,7 @@ type call struct {
 type hostFlags struct {
 	config.Flags
 	runFlags
+	Expr []string `short:"e" sep:"none" hidden:""` // read already; it stands among the words before
 }
 
 // parseCall reads the words behind FILE: the first that names a function chooses
