@@ -206,6 +206,7 @@ func (x *exchange) fetchToken(ctx context.Context, ch challenge, cred Credential
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(resp.Body) // bounded by receive
 	if err != nil {
 		return nil, err

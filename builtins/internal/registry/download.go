@@ -90,7 +90,7 @@ func (d *download) Read(p []byte) (int, error) {
 // resume opens the blob again where it broke off.
 func (d *download) resume(err error) error {
 	_ = d.body.Close()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	cause := error(&broken{host: d.x.home.name, err: err})

@@ -129,6 +129,14 @@ func truncateDown(f *faulty, w http.ResponseWriter, r *http.Request) {
 	f.next.ServeHTTP(l, r)
 }
 
+// endDown ends a download of unannounced length early, as if that were all.
+func endDown(f *faulty, w http.ResponseWriter, r *http.Request) {
+	rec := httptest.NewRecorder()
+	f.next.ServeHTTP(rec, r)
+	_, _ = w.Write(rec.Body.Bytes()[:layerSize/2])
+	_ = http.NewResponseController(w).Flush()
+}
+
 // resetUp breaks an upload after percent of its body.
 func resetUp(percent int64) func(*faulty, http.ResponseWriter, *http.Request) {
 	return func(_ *faulty, w http.ResponseWriter, r *http.Request) {
@@ -247,6 +255,7 @@ func TestFaults(t *testing.T) {
 		{name: "reset at 99", verb: "push", match: pushesLayer, times: 1, do: resetUp(99)},
 		{name: "reset of everything once", verb: "push", match: any1, times: 1, do: resetDown(0)},
 		{name: "truncation", verb: "pull", match: pullsLayer, times: 1, do: truncateDown},
+		{name: "end too early", verb: "pull", match: pullsLayer, times: 1, do: endDown},
 		{name: "truncation for ever", verb: "pull", match: func(r *http.Request) bool { return pullsLayer(r) && r.Header.Get("Range") == "" }, times: -1, do: truncateDown},
 		{name: "stalled headers", verb: "pull", match: pullsLayer, times: -1, do: stall, want: fault.Unavailable, tries: 1},
 		{name: "stalled headers", verb: "push", match: pushesManifest, times: -1, do: stall, want: fault.Unavailable, tries: 1},
@@ -300,7 +309,7 @@ func TestFaults(t *testing.T) {
 			if n := f.hits(); n == 0 || tt.tries > 0 && n > tt.tries {
 				t.Errorf("the fault was met %d times, want 1 to %d\n%s", n, tt.tries, strings.Join(f.requests, "\n"))
 			}
-			if limit := quick().RetryAfter + time.Second; slowest > limit {
+			if limit := 2 * quick().RetryAfter; slowest > limit {
 				t.Errorf("waited %v, more than %v", slowest, limit)
 			}
 			if err != nil {
@@ -430,6 +439,43 @@ func TestResumeAfterKill(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestBreaksForGood: a download that breaks and cannot be resumed is the
+// registry's failure, whoever hashes, and nothing of it is committed.
+func TestBreaksForGood(t *testing.T) {
+	t.Parallel()
+	for _, verifies := range []bool{false, true} {
+		f := &faulty{next: olaregHandler(t), times: -1, do: func(f *faulty, w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Range") == "" {
+				resetDown(50)(f, w, r)
+				return
+			}
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_ = conn.Close() // without a word
+			}
+		}}
+		ref := f.stand(t) + "/acme/authz:1"
+		c := client(t, registry.Options{Timeouts: quick()})
+		img := newImage(t, layerSize)
+		push(t, c, ref, img)
+		f.mu.Lock()
+		f.match = pullsLayer
+		f.mu.Unlock()
+		got := empty()
+		got.verifies = verifies
+		_, _, err := c.Pull(t.Context(), name(t, ref), got, nil)
+		if !errors.Is(err, fault.Unavailable) || got.blobs[img.layer.Digest] != nil {
+			t.Errorf("verifies %v: %v", verifies, err)
+		}
+		if n := f.hits(); n < 3 || n > 7 {
+			t.Errorf("tried %d times", n)
+		}
+		if n := len(got.partial[img.layer.Digest]); n == 0 {
+			t.Error("nothing is left to resume from")
+		}
 	}
 }
 

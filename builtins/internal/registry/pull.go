@@ -133,7 +133,7 @@ func (c *Client) stream(ctx context.Context, n artifact.Name, m *moving, w io.Wr
 	}
 	defer func() { _ = body.Close() }()
 	if _, ok := w.(Verifier); ok {
-		if whole, ok := body.Response().Body.(*blobBody); ok {
+		if whole, ok := body.Response().Body.(*blobBody); ok { //nolint:bodyclose // body.Close closes it
 			_, err := whole.WriteTo(w)
 			return err
 		}
@@ -149,8 +149,8 @@ func (c *Client) stream(ctx context.Context, n artifact.Name, m *moving, w io.Wr
 }
 
 // verified reads a regclient blob to its end, where the digest is checked. The
-// check's error wraps io.EOF, so that io.Copy and errors.Is would both take it
-// for success: only the bare io.EOF, after all bytes, is one.
+// check's errors wrap io.EOF, so that errors.Is would take them for success;
+// they come out of here without it.
 type verified struct {
 	r    io.Reader
 	left int64
@@ -159,7 +159,15 @@ type verified struct {
 func (v *verified) Read(p []byte) (int, error) {
 	n, err := v.r.Read(p)
 	v.left -= int64(n)
-	if err == io.EOF && v.left != 0 {
+	if err == nil || err == io.EOF && v.left == 0 { // only the bare io.EOF is the end
+		return n, err
+	}
+	for _, known := range []error{errs.ErrDigestMismatch, errs.ErrSizeLimitExceeded, errs.ErrShortRead} {
+		if errors.Is(err, known) {
+			return n, known
+		}
+	}
+	if errors.Is(err, io.EOF) {
 		return n, errs.ErrShortRead
 	}
 	return n, err

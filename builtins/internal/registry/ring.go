@@ -103,7 +103,7 @@ func (g *ring) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
 		b, err := g.next()
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // a connection's end wraps io.EOF too: only the bare one is the end of the content
 			return total, nil
 		}
 		if err != nil {

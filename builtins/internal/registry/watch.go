@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -111,7 +112,7 @@ func (b *watched) Read(p []byte) (int, error) {
 	b.w.wait(receiving)
 	n, err := b.body.Read(p)
 	b.w.got(receiving, n)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		if cause := context.Cause(b.ctx); cause != nil {
 			err = cause
 		}
