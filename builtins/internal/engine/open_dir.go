@@ -1,13 +1,11 @@
 package engine
 
 import (
-	"bufio"
 	"context"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/bundle"
@@ -27,14 +25,16 @@ type dirOptions struct {
 }
 
 // first reports whether a file was not read before.
-func (o dirOptions) first(shown string) bool {
-	if o.seen == nil || !o.seen[shown] {
-		if o.seen != nil {
-			o.seen[shown] = true
-		}
+func (o dirOptions) first(name string) bool {
+	if o.seen == nil {
 		return true
 	}
-	return false
+	if abs, err := filepath.Abs(name); err == nil {
+		name = abs
+	}
+	had := o.seen[name]
+	o.seen[name] = true
+	return !had
 }
 
 // readPath reads a folder, a single file or a bundle tarball from disk.
@@ -55,19 +55,23 @@ func readPath(ctx context.Context, name string, o dirOptions) (*part, error) {
 		return readFolder(ctx, name, shown, o)
 	}
 	p := newPart(shown, "")
-	if !o.first(shown) {
+	if !o.first(name) {
 		return p, nil
 	}
 	switch ext := strings.ToLower(filepath.Ext(name)); {
-	case ext == bundle.RegoExt:
+	case ext == bundle.RegoExt, ext == ".json", ext == ".yaml", ext == ".yml":
 		text, err := readText(name, shown)
 		if err != nil {
 			return nil, err
 		}
-		p.addModule(shown, text)
-		return p, nil
-	case ext == ".json", ext == ".yaml", ext == ".yml":
-		return p, p.readData(name, shown, nil)
+		switch ext {
+		case bundle.RegoExt:
+			p.addModule(shown, text)
+			return p, nil
+		case ".json":
+			return p, p.addJSON(shown, nil, text)
+		}
+		return p, p.addYAML(shown, nil, text)
 	case strings.HasSuffix(name, ".tar.gz"), ext == ".tgz":
 		f, err := os.Open(name)
 		if err != nil {
@@ -79,9 +83,10 @@ func readPath(ctx context.Context, name string, o dirOptions) (*part, error) {
 	return nil, fault.New(fault.Usage, shown, "not a policy: .rego, .json, .yaml, .tar.gz or a folder")
 }
 
-// readFolder reads what o wants of a folder. Names in messages start with the
-// folder as it was typed.
-func readFolder(ctx context.Context, root, shown string, o dirOptions) (*part, error) {
+// readFolder reads what o wants of a folder, as build does: hidden files are left
+// out, links count if they lead to a file within. Names in messages start with
+// the folder as it was typed.
+func readFolder(ctx context.Context, folder, shown string, o dirOptions) (*part, error) {
 	prefix := shown + "/"
 	switch shown {
 	case ".":
@@ -90,38 +95,43 @@ func readFolder(ctx context.Context, root, shown string, o dirOptions) (*part, e
 		prefix = "/"
 	}
 	p := newPart(shown, prefix)
-	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
-		rel, relErr := filepath.Rel(root, name)
-		if relErr != nil {
-			return relErr
-		}
-		rel = filepath.ToSlash(rel)
-		if err != nil {
-			return fromFS(path.Join(shown, rel), err)
-		}
-		if ctx.Err() != nil {
-			return fault.Of(context.Cause(ctx))
-		}
-		if rel == "." {
-			return nil
-		}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fromFS(shown, err)
+	}
+	defer func() { _ = root.Close() }()
+	err = fs.WalkDir(root.FS(), ".", func(rel string, entry fs.DirEntry, err error) error {
 		base := path.Base(rel)
-		if o.ignored(rel) {
+		switch {
+		case err != nil:
+			return fromFS(prefix+rel, err)
+		case ctx.Err() != nil:
+			return fault.Of(context.Cause(ctx))
+		case rel == ".":
+			return nil
+		case ignored(o.ignore, rel), base[0] == '.' && base != manifestName && rel != signaturesName:
 			if entry.IsDir() {
 				return fs.SkipDir
 			}
 			return nil
-		}
-		if entry.IsDir() {
-			if strings.HasPrefix(base, ".") {
-				return fs.SkipDir
-			}
+		case entry.IsDir() || !o.wants(rel):
 			return nil
 		}
-		if !entry.Type().IsRegular() {
-			return nil // a link may lead out of the folder
+		info, err := root.Stat(filepath.FromSlash(rel))
+		if err != nil && entry.Type()&fs.ModeSymlink != 0 {
+			return fault.New(fault.Invalid, prefix+rel, "a symbolic link that leads nowhere or out of %s", shown)
 		}
-		return p.readFile(name, rel, o)
+		if err != nil {
+			return fromFS(prefix+rel, err)
+		}
+		if !info.Mode().IsRegular() || !o.first(filepath.Join(folder, filepath.FromSlash(rel))) {
+			return nil
+		}
+		raw, err := root.ReadFile(filepath.FromSlash(rel))
+		if err != nil {
+			return fromFS(prefix+rel, err)
+		}
+		return p.addLocal(rel, asText(raw), o)
 	})
 	if err != nil {
 		return nil, err
@@ -129,53 +139,40 @@ func readFolder(ctx context.Context, root, shown string, o dirOptions) (*part, e
 	return p, nil
 }
 
-// readFile takes one file of a folder, if it means anything.
-func (p *part) readFile(name, rel string, o dirOptions) error {
+// wants reports whether a file of a folder means anything.
+func (o dirOptions) wants(rel string) bool {
 	base := path.Base(rel)
-	ext := strings.ToLower(path.Ext(base))
-	if !o.first(p.prefix + rel) {
-		return nil
+	switch path.Ext(base) {
+	case bundle.RegoExt:
+		return o.tests || !strings.HasSuffix(base, "_test.rego")
+	case ".json", ".yaml", ".yml":
+		return o.allData && base[0] != '.' || !o.allData && wanted(rel)
 	}
-	switch {
-	case ext == bundle.RegoExt:
-		if !o.tests && strings.HasSuffix(base, "_test.rego") {
-			return nil
-		}
-	case base == "data.json", base == "data.yaml", base == "data.yml":
-		return p.readData(name, rel, folders(rel))
-	case o.allData && (ext == ".json" || ext == ".yaml" || ext == ".yml") && !strings.HasPrefix(base, "."):
-		return p.readData(name, rel, folders(rel))
-	case rel == ".manifest":
-		if o.allData {
-			return nil
-		}
-	default:
-		p.note(rel)
-		return nil
-	}
-	text, err := readText(name, p.prefix+rel)
-	if err != nil {
-		return err
-	}
-	return p.addFile(rel, text)
+	return !o.allData && wanted(rel)
 }
 
-// readData reads a JSON or YAML file into the data at a place.
-func (p *part) readData(name, rel string, at []string) error {
-	shown := p.prefix + rel
-	if ext := strings.ToLower(filepath.Ext(name)); ext != ".json" {
-		text, err := readText(name, shown)
-		if err != nil {
-			return err
-		}
-		return p.addYAML(rel, at, text)
+// addLocal takes a file of a folder, whose JSON nobody has checked yet.
+func (p *part) addLocal(rel, text string, o dirOptions) error {
+	base := path.Base(rel)
+	switch ext := path.Ext(base); {
+	case base == manifestName && p.hasMeta:
+		return fault.New(fault.Invalid, p.prefix+rel, "a second %s", manifestName)
+	case !p.wants(rel) && !o.allData:
+		p.note(rel)
+		return nil
+	case base == manifestName, ext == bundle.RegoExt, rel == signaturesName, base == "patch.json" && !o.allData:
+		return p.addFile(rel, text)
+	case ext == ".json":
+		return p.addJSON(rel, folders(rel), text)
+	default:
+		return p.addYAML(rel, folders(rel), text)
 	}
-	text, err := readText(name, shown)
-	if err != nil {
-		return err
-	}
-	if err := artifact.ValidateJSON(bufio.NewReader(strings.NewReader(text))); err != nil {
-		return fault.In("", shown, err)
+}
+
+// addJSON adds data that has to be checked first.
+func (p *part) addJSON(rel string, at []string, text string) error {
+	if err := artifact.ValidateJSON(strings.NewReader(text)); err != nil {
+		return fault.In("", p.prefix+rel, err)
 	}
 	return p.addData(rel, at, text)
 }
@@ -186,17 +183,4 @@ func readText(name, shown string) (string, error) {
 		return "", fromFS(shown, err)
 	}
 	return asText(raw), nil
-}
-
-// ignored reports whether a pattern names the file, its path, or a folder of it.
-func (o dirOptions) ignored(rel string) bool {
-	return slices.ContainsFunc(o.ignore, func(pattern string) bool {
-		pattern = strings.TrimSuffix(filepath.ToSlash(pattern), "/")
-		for _, name := range []string{rel, path.Base(rel)} {
-			if ok, err := path.Match(pattern, name); ok && err == nil {
-				return true
-			}
-		}
-		return false
-	})
 }

@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/policyhost/policy/builtins/internal/engine"
 	"github.com/policyhost/policy/runtime/fault"
@@ -213,12 +214,14 @@ func TestOpenDir(t *testing.T) {
 		"authz.rego": authz, "authz_test.rego": "package broken {", "data.json": `{"users":{"alice":{"roles":["admin"]}}}`,
 		"conf/data.yaml": "step: 3\n", "conf/other.json": `{"never":1}`, ".hidden/data.json": `{"never":1}`, ".hidden/x.rego": "no",
 		"README.md": "#", "input.json": `{"never":1}`, "lib/x/lib.rego": "package lib\nv := data.conf.step\n",
+		".hidden.rego": "no", "sub/.manifest": `{"rego_version":1}`, "plan.json": `{}`,
 	})
 	extra := folder(t, map[string]string{"bob.json": `{"users":{"bob":{"roles":["dev"]}}}`, "sub/any.yaml": "k: v\n", "more.rego": "package more\nv := data.sub.k\n"})
 	single := filepath.Join(extra, "bob.json")
-	link := filepath.Join(dir, "link")
-	if err := os.Symlink(extra, link); err != nil {
-		t.Logf("no symbolic links here: %v", err)
+	for link, target := range map[string]string{"folder": extra, "inside.rego": "lib/x/lib.rego"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Logf("no symbolic links here: %v", err)
+		}
 	}
 	b, err := engine.OpenDir(t.Context(), []string{dir}, engine.OpenOptions{Name: dir, Data: []string{extra}})
 	if err != nil {
@@ -264,6 +267,15 @@ func TestOpenDir(t *testing.T) {
 			t.Errorf("%v: %v, want %v %s", c.paths, err, c.kind, c.want)
 		}
 	}
+	two := folder(t, map[string]string{".manifest": "{}", "a/.manifest": "{}", "p.rego": "package p\n"})
+	if _, err := engine.OpenDir(t.Context(), []string{two}, engine.OpenOptions{}); !errors.Is(err, fault.Invalid) {
+		t.Errorf("two manifests: %v", err)
+	}
+	if out := folder(t, map[string]string{"p.rego": "package p\n"}); os.Symlink(filepath.Join(extra, "more.rego"), filepath.Join(out, "out.rego")) == nil {
+		if _, err := engine.OpenDir(t.Context(), []string{out}, engine.OpenOptions{}); !errors.Is(err, fault.Invalid) {
+			t.Errorf("a link that leads out: %v", err)
+		}
+	}
 	broken := folder(t, map[string]string{"p/a.rego": "package a\nx if y\n"})
 	b, err = engine.OpenDir(t.Context(), []string{broken}, engine.OpenOptions{})
 	if err != nil {
@@ -271,6 +283,32 @@ func TestOpenDir(t *testing.T) {
 	}
 	if _, err := b.Eval(t.Context(), engine.Query{Query: "data.a"}); err == nil || !strings.Contains(err.Error(), filepath.ToSlash(broken)+"/p/a.rego:2:6") {
 		t.Errorf("the place is not as typed: %v", err)
+	}
+}
+
+// What build makes of a folder answers as the folder does.
+func TestOpenBuilt(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, sameFiles)
+	var layer bytes.Buffer
+	if _, err := engine.Build(t.Context(), engine.BuildOptions{Paths: []engine.Path{{Typed: "policies", Real: dir}}}, &layer); err != nil {
+		t.Fatal(err)
+	}
+	built, err := engine.OpenBundle(t.Context(), &layer, engine.OpenOptions{Trusted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	local, err := engine.OpenDir(t.Context(), []string{dir}, engine.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range sameQueries {
+		q := engine.Query{Query: query, Input: []byte(`{"user":"alice","what":"step"}`), Time: time.Unix(0, 0)}
+		a, errA := built.Eval(t.Context(), q)
+		b, errB := local.Eval(t.Context(), q)
+		if (errA == nil) != (errB == nil) || errA == nil && (string(a.Result) != string(b.Result) || a.Defined != b.Defined) {
+			t.Errorf("%s: built %v %v, local %v %v", query, a, errA, b, errB)
+		}
 	}
 }
 
