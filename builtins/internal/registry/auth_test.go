@@ -288,6 +288,45 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// TestHints: what a user can type next, at the registries users know.
+func TestHints(t *testing.T) {
+	t.Parallel()
+	password := registry.Credential{Username: user, Password: canary}
+	const ecr = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+	for _, tt := range []struct {
+		host string
+		code int
+		cred registry.Credential
+		kind fault.Kind
+		hint string
+	}{
+		{"ghcr.io", 403, password, fault.Denied, "the token needs the scopes read:packages write:packages delete:packages: policy login -s ghcr.io -u USER"},
+		{"ghcr.io", 401, registry.Credential{}, fault.Denied, "policy login -s ghcr.io -u USER"},
+		{ecr, 404, password, fault.NotFound, "aws ecr create-repository --repository-name acme/authz"},
+		{ecr, 403, password, fault.Denied, "aws ecr get-login-password | policy login -s " + ecr + " -u AWS --password-stdin"},
+		{"docker.io", 429, registry.Credential{}, fault.Unavailable, "registries allow more to those who log in: policy login -s docker.io -u USER"},
+		{"docker.io", 403, password, fault.Denied, "policy login -s docker.io -u USER"},
+		{"registry.example.com", 413, password, fault.Limit, ""},
+		{"registry.example.com", 500, password, fault.Unavailable, ""},
+		{"registry.example.com", 400, password, fault.Invalid, ""},
+	} {
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if tt.cred.Username != "" && r.Header.Get("Authorization") == "" {
+				w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			w.WriteHeader(tt.code)
+		})
+		c := client(t, registry.Options{Timeouts: quick(), Credentials: give(tt.cred), Embedded: map[string]http.Handler{tt.host: h}})
+		img := newImage(t, 10)
+		_, err := c.Push(t.Context(), name(t, tt.host+"/acme/authz:1"), img.manifest, img.desc, img)
+		if f := fault.Of(err); f == nil || f.Kind != tt.kind || f.Hint != tt.hint {
+			t.Errorf("%s %d: got %v, hint %q", tt.host, tt.code, err, f.Hint)
+		}
+	}
+}
+
 // TestOneToken: a push asks for one token that may push, a pull for none more.
 func TestOneToken(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,6 @@
 //     (hosts.go);
 //   - the map from what can go wrong to faults (fault.go).
 //
-// Content is handed to a [Sink] only after its bytes hashed to the digest asked
-// for, and it never lies whole in memory.
+// A [Sink] is told to keep content only after its bytes hashed to the digest
+// asked for, and no blob ever lies whole in memory.
 package registry

@@ -470,7 +470,7 @@ func TestBreaksForGood(t *testing.T) {
 		if !errors.Is(err, fault.Unavailable) || got.blobs[img.layer.Digest] != nil {
 			t.Errorf("verifies %v: %v", verifies, err)
 		}
-		if n := f.hits(); n < 3 || n > 7 {
+		if n := f.hits(); n < 3 || n > 13 { // net/http tries a used connection once more by itself
 			t.Errorf("tried %d times", n)
 		}
 		if n := len(got.partial[img.layer.Digest]); n == 0 {
