@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -40,21 +41,6 @@ func (a *app) parse() (_ command, _ *config.Flags, err error) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	g := new(grammar)
-	options := append(a.kongOptions(),
-		kong.Name("policy"),
-		kong.Description("Pipelines for authorization policies: build, judge, test and ship them."),
-		kong.ExplicitGroups(groups()),
-		kong.PostBuild(dropScriptOnly))
-	for _, v := range builtins.Table() {
-		if !v.Script {
-			options = append(options, directCommand(v))
-		}
-	}
-	parser, err := kong.New(g, options...)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the command line's grammar: %w", err)
-	}
 	defer func() {
 		if p := recover(); p == errHelped { //nolint:errorlint // identity of the panic value
 			err = nil
@@ -63,6 +49,43 @@ func (a *app) parse() (_ command, _ *config.Flags, err error) {
 		}
 	}()
 	a.presetFormat(args)
+	// Building the grammar of every verb costs more than most verbs do: those
+	// that are named are enough, unless the command line turns out to be wrong.
+	if named := verbsAmong(args); len(named) > 0 {
+		if c, flags, err := a.parseWith(args, named); err == nil {
+			return c, flags, nil
+		}
+	}
+	return a.parseWith(args, builtins.Table())
+}
+
+// verbsAmong are the verbs whose name is one of the words.
+func verbsAmong(words []string) []builtins.Verb {
+	var named []builtins.Verb
+	for _, v := range builtins.Table() {
+		if slices.ContainsFunc(append(v.Aliases, v.Name), func(name string) bool { return slices.Contains(words, name) }) {
+			named = append(named, v)
+		}
+	}
+	return named
+}
+
+func (a *app) parseWith(args []string, verbs []builtins.Verb) (command, *config.Flags, error) {
+	g := new(grammar)
+	options := append(a.kongOptions(),
+		kong.Name("policy"),
+		kong.Description("Pipelines for authorization policies: build, judge, test and ship them."),
+		kong.ExplicitGroups(groups()),
+		kong.PostBuild(dropScriptOnly))
+	for _, v := range verbs {
+		if !v.Script {
+			options = append(options, directCommand(v))
+		}
+	}
+	parser, err := kong.New(g, options...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the command line's grammar: %w", err)
+	}
 	ctx, err := parser.Parse(args)
 	if err != nil {
 		return nil, nil, usage(err)

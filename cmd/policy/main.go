@@ -10,6 +10,8 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	goruntime "runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 func main() { os.Exit(run()) }
 
 func run() (code int) {
+	postponeGC()
 	ctx, stop := signalContext()
 	defer stop()
 	a := newApp(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
@@ -31,6 +34,13 @@ func run() (code int) {
 		time.AfterFunc(900*time.Millisecond, func() { os.Exit(a.finish(context.Cause(ctx))) })
 	})
 	return a.finish(a.main(ctx))
+}
+
+// postponeGC lets the first collection wait until the heap has 16 MB: most
+// commands end before that, and need none.
+func postponeGC() {
+	debug.SetGCPercent(400)
+	goruntime.AddCleanup(new([64]byte), func(struct{}) { debug.SetGCPercent(100) }, struct{}{})
 }
 
 // errSignal is the cause of a context that a signal ended.
