@@ -181,6 +181,7 @@ func (s Settings) host(host string) registry.HostConfig {
 		Proxy:             h.Proxy,
 		Mirror:            h.Mirror,
 		UploadHosts:       h.UploadHosts,
+		TokenHosts:        h.TokenHosts,
 		RequestsPerSecond: h.RequestsPerSecond,
 		Concurrency:       h.Concurrency,
 	}

@@ -149,13 +149,11 @@ func (e *Env) bundle(ctx context.Context, args *EvalArgs) (opened, func(), error
 		RegoVersion: args.RegoVersion,
 		AllowNet:    args.AllowNet,
 		CacheDir:    e.Settings.cache(),
+		Print:       func(text string) { e.Events.send(Event{State: Printed, Verb: "eval", Message: text}) },
 	}
-	for _, d := range args.Data {
-		real, err := e.Files.Path(d)
-		if err != nil {
-			return opened{}, nil, err
-		}
-		o.Data = append(o.Data, real)
+	var err error
+	if o.Data, o.Typed, err = realPaths(e.Files, args.Data); err != nil {
+		return opened{}, nil, err
 	}
 	if !looksLikePath(args.Policy) {
 		return e.imageBundle(ctx, args, o)
@@ -164,6 +162,7 @@ func (e *Env) bundle(ctx context.Context, args *EvalArgs) (opened, func(), error
 	if err != nil {
 		return opened{}, nil, err
 	}
+	o.Typed[real] = args.Policy
 	b, err := openPath(ctx, real, o)
 	if err != nil {
 		return opened{}, nil, err

@@ -32,6 +32,7 @@ const (
 	Retrying State = "retrying" // waiting before another try, because of Message
 	Waiting  State = "waiting"  // for a lock, held by Message
 	Warning  State = "warning"
+	Printed  State = "printed" // by a policy's print()
 )
 
 // Events receives events from any goroutine. A nil Events drops them.

@@ -174,6 +174,20 @@ func (o *Output) Close() error {
 	return errors.Join(o.temp.Close(), os.Remove(o.temp.Name()))
 }
 
+// realPaths are where files really are, and as what each was typed.
+func realPaths(files Files, names []string) (real []string, typed map[string]string, err error) {
+	typed = map[string]string{}
+	for _, name := range names {
+		path, err := files.Path(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		real = append(real, path)
+		typed[path] = name
+	}
+	return real, typed, nil
+}
+
 // readAll reads a whole file of at most limit bytes.
 func readAll(files Files, name string, limit int64) ([]byte, error) {
 	f, err := files.Open(name)

@@ -33,7 +33,8 @@ type HostSettings struct {
 	ClientKey         string   // PEM file
 	Proxy             string   // URL
 	Mirror            string   // host asked first when reading
-	UploadHosts       []string // other hosts that may take uploads
+	UploadHosts       []string // other hosts that may take uploads, over https
+	TokenHosts        []string // other hosts that may issue its tokens, over https
 	RequestsPerSecond float64
 	Concurrency       int
 }

@@ -42,12 +42,9 @@ func Test(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error) {
 		Timeout:     args.TestTimeout,
 		Ignore:      args.Ignore,
 	}
-	for _, p := range args.Paths {
-		real, err := e.Files.Path(p)
-		if err != nil {
-			return nil, err
-		}
-		o.Paths = append(o.Paths, real)
+	var err error
+	if o.Paths, o.Typed, err = realPaths(e.Files, args.Paths); err != nil {
+		return nil, err
 	}
 	report, err := engine.Test(ctx, o)
 	if err != nil {

@@ -168,6 +168,7 @@ registries:
     proxy: http://jo:secret@proxy.example:3128
     mirror: mirror.example
     upload_hosts: [s3.example]
+    token_hosts: [auth.example]
     requests_per_second: 2.5
     concurrency: 3
 `},

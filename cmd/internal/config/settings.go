@@ -111,7 +111,8 @@ func hostSettings() []hostSetting {
 		{key: "client_key", path: true, set: file(func(h *builtins.HostSettings) *string { return &h.ClientKey })},
 		{key: "proxy", set: one(setProxy)},
 		{key: "mirror", set: one(func(h *builtins.HostSettings, s string) (err error) { h.Mirror, err = registryHost(s); return })},
-		{key: "upload_hosts", list: true, set: setUploadHosts},
+		{key: "upload_hosts", list: true, set: setHosts(func(h *builtins.HostSettings) *[]string { return &h.UploadHosts })},
+		{key: "token_hosts", list: true, set: setHosts(func(h *builtins.HostSettings) *[]string { return &h.TokenHosts })},
 		{key: "requests_per_second", set: one(setRate)},
 		{key: "concurrency", set: one(func(h *builtins.HostSettings, s string) (err error) { h.Concurrency, err = positive(s); return })},
 	}
@@ -150,16 +151,20 @@ func setProxy(h *builtins.HostSettings, s string) error {
 	return nil
 }
 
-func setUploadHosts(h *builtins.HostSettings, texts []string) error {
-	h.UploadHosts = nil
-	for _, s := range texts {
-		host, err := registryHost(s)
-		if err != nil {
-			return err
+// setHosts makes a setter of a list of hosts.
+func setHosts(field func(*builtins.HostSettings) *[]string) func(*builtins.HostSettings, []string) error {
+	return func(h *builtins.HostSettings, texts []string) error {
+		var hosts []string
+		for _, s := range texts {
+			host, err := registryHost(s)
+			if err != nil {
+				return err
+			}
+			hosts = append(hosts, host)
 		}
-		h.UploadHosts = append(h.UploadHosts, host)
+		*field(h) = hosts
+		return nil
 	}
-	return nil
 }
 
 func setRate(h *builtins.HostSettings, s string) error {

@@ -126,6 +126,8 @@ func notice(e builtins.Event, verbosity int) string {
 		return fmt.Sprintf("policy: %s%s; trying again in %s", subject, Safe(e.Message), e.Delay.Round(100*time.Millisecond))
 	case builtins.Waiting:
 		return fmt.Sprintf("policy: %swaiting for the lock held by %s", subject, Safe(e.Message))
+	case builtins.Printed:
+		return SafeLines(e.Message)
 	case builtins.Warning:
 		return "policy: warning: " + subject + Safe(e.Message)
 	}
