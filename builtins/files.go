@@ -7,8 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -131,49 +129,6 @@ func (u Under) fault(name string, err error) error {
 	return fileFault(name, err)
 }
 
-// Output is a file being written. Nothing stands under its name before Commit.
-type Output struct {
-	name, path string
-	temp       *os.File
-	done       bool
-}
-
-func create(name, path string) (*Output, error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return nil, fileFault(name, err)
-	}
-	return &Output{name: name, path: path, temp: temp}, nil
-}
-
-// Write adds to the file.
-func (o *Output) Write(p []byte) (int, error) {
-	n, err := o.temp.Write(p)
-	return n, fileFault(o.name, err)
-}
-
-// Commit puts the file under its name, replacing what was there.
-func (o *Output) Commit() error {
-	o.done = true
-	err := errors.Join(o.temp.Chmod(0o644), o.temp.Sync(), o.temp.Close())
-	if err == nil {
-		err = os.Rename(o.temp.Name(), o.path)
-	}
-	if err != nil {
-		_ = os.Remove(o.temp.Name())
-	}
-	return fileFault(o.name, err)
-}
-
-// Close drops the file unless it was committed.
-func (o *Output) Close() error {
-	if o.done {
-		return nil
-	}
-	o.done = true
-	return errors.Join(o.temp.Close(), os.Remove(o.temp.Name()))
-}
-
 // realPaths are where files really are, and as what each was typed.
 func realPaths(files Files, names []string) (real []string, typed map[string]string, err error) {
 	typed = map[string]string{}
@@ -224,68 +179,4 @@ func fileFault(name string, err error) error {
 		return fault.New(fault.Denied, name, "%w", cause)
 	}
 	return fault.New(fault.Unavailable, name, "%w", cause)
-}
-
-// fixedPart splits a pattern into the folder before its first wildcard and the
-// rest.
-func fixedPart(pattern string) (base, rest string) {
-	parts := strings.Split(path.Clean(pattern), "/")
-	n := 0
-	for n < len(parts)-1 && !strings.ContainsAny(parts[n], `*?[\`) {
-		n++
-	}
-	base = strings.Join(parts[:n], "/")
-	if base == "" {
-		base = "."
-		if strings.HasPrefix(pattern, "/") {
-			base = "/"
-		}
-	}
-	return base, strings.Join(parts[n:], "/")
-}
-
-// glob walks only the folders that the pattern can reach.
-func glob(fsys fs.FS, pattern string) ([]string, error) {
-	if _, err := path.Match(pattern, ""); err != nil {
-		return nil, fault.New(fault.Usage, pattern, "%w", err).WithHint("a pattern has * ? [a-z] and ** for any folders")
-	}
-	if !strings.Contains(pattern, "**") {
-		found, err := fs.Glob(fsys, pattern)
-		slices.Sort(found)
-		return found, err
-	}
-	var found []string
-	base, _ := fixedPart(pattern)
-	err := fs.WalkDir(fsys, base, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			return err
-		}
-		if !d.IsDir() && matchParts(strings.Split(pattern, "/"), strings.Split(name, "/")) {
-			found = append(found, name)
-		}
-		return nil
-	})
-	return found, fileFault(pattern, err)
-}
-
-func matchParts(pattern, name []string) bool {
-	if len(pattern) == 0 {
-		return len(name) == 0
-	}
-	if pattern[0] == "**" {
-		for skip := range len(name) + 1 {
-			if matchParts(pattern[1:], name[skip:]) {
-				return true
-			}
-		}
-		return false
-	}
-	if len(name) == 0 {
-		return false
-	}
-	ok, _ := path.Match(pattern[0], name[0])
-	return ok && matchParts(pattern[1:], name[1:])
 }

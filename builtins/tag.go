@@ -2,8 +2,10 @@ package builtins
 
 import (
 	"context"
+	"errors"
 
 	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/builtins/internal/store"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
@@ -49,4 +51,30 @@ func Tag(ctx context.Context, e *Env, args *TagArgs) (*Image, error) {
 		return nil, err
 	}
 	return image, nil
+}
+
+// tagAll gives the image its names and reports whether each had it already.
+func (e *Env) tagAll(ctx context.Context, tx *store.Tx, names []artifact.Name, d artifact.Descriptor, m *artifact.Manifest, clobber bool) (unchanged bool, err error) {
+	unchanged = true
+	for _, name := range names {
+		before, err := e.Store.Get(ctx, name.Tagged())
+		switch {
+		case err == nil && before.Digest == d.Digest:
+			continue
+		case err != nil && !errors.Is(err, fault.NotFound):
+			return false, err
+		}
+		unchanged = false
+		err = tx.TagIf(ctx, e.newEntry(name, d, m), func(old *store.Entry) error {
+			if old != nil && old.Digest != d.Digest && !clobber {
+				return fault.New(fault.Conflict, name.Tagged(), "exists already, as %s", old.Digest).
+					WithHint("choose another tag, or leave out --no-clobber")
+			}
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return unchanged, nil
 }

@@ -1,0 +1,38 @@
+package builtins
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+// subject is what several of a verb can work on at once.
+type subject interface{ Ref | string }
+
+// each runs fn for every subject, some at once. One failure does not stop the
+// others: the results are those that succeeded, in order, the error joins those
+// that did not.
+func each[S subject, T any](ctx context.Context, e *Env, subjects []S, fn func(context.Context, S) (T, error)) ([]T, error) {
+	results := make([]T, len(subjects))
+	errs := make([]error, len(subjects))
+	slots := make(chan struct{}, e.Settings.Concurrency)
+	var wg sync.WaitGroup
+	for i, s := range subjects {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			results[i], errs[i] = fn(ctx, s)
+			errs[i] = fault.In("", fmt.Sprint(s), errs[i])
+		})
+	}
+	wg.Wait()
+	done := results[:0]
+	for i, result := range results {
+		if errs[i] == nil {
+			done = append(done, result)
+		}
+	}
+	return done, fault.Join(errs...)
+}
