@@ -50,7 +50,7 @@ func (b *bench) full(n int) (store string, restore func(int) error, err error) {
 		return "", nil, err
 	}
 	from, to := filepath.Join(fixture, "policies-root"), filepath.Join(store, "policies-root")
-	if err := os.MkdirAll(filepath.Join(to, "blobs", "sha256"), 0o755); err != nil {
+	if err := b.freshStore(store); err != nil {
 		return "", nil, err
 	}
 	if err := linkBlobs(from, to); err != nil {

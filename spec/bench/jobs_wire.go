@@ -114,13 +114,19 @@ func (b *bench) pulls(ctx context.Context, size, runs int) ([]series, error) {
 	empty := func(int) error { return b.afresh(w.down) }
 	url := "http://" + strings.TrimSuffix(strings.Replace(ref, "/", "/v2/", 1), ":1") + "/blobs/" + w.layer.Digest
 	all := map[string]program{
-		"policy": {store: w.down, before: empty, want: ref, command: always(b.tools["policy"].path, "pull", ref)},
+		"policy": {store: w.down, before: func(int) error { return b.freshStore(w.down) }, want: ref, command: always(b.tools["policy"].path, "pull", ref)},
 		"crane":  {before: empty, command: always(b.tools["crane"].path, "pull", "--format", "oci", ref, w.down)},
 		"regctl": {before: empty, command: always(b.tools["regctl"].path, "--host", "reg="+w.addr+",tls=disabled", "image", "copy", ref, "ocidir://"+w.down+":1")},
 		"skopeo": {before: empty, command: always(b.tools["skopeo"].path, "copy", "--src-tls-verify=false", "docker://"+ref, "oci:"+w.down+":1")},
 		"curl":   {before: empty, command: always("curl", "-sS", "-f", "-o", w.down, url)},
 	}
 	programs := b.has(all, "policy", "crane", "regctl", "skopeo", "curl")
+	if crane, ok := b.tools["crane"]; ok {
+		programs = append(programs, program{
+			name: "crane + sync -d", before: empty,
+			command: always("sh", "-c", `"$1" pull --format oci "$2" "$3" && find "$3" -type f -exec sync -d {} +`, "crane", crane.path, ref, w.down),
+		})
+	}
 	if _, ok := b.tools["curl"]; ok {
 		programs = append(programs, program{
 			name: "curl + sync -d", before: empty,

@@ -47,8 +47,10 @@ type layout struct {
 }
 
 func newLayout(dir string) (*layout, error) {
-	if err := os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o755); err != nil {
-		return nil, err
+	for _, sub := range []string{filepath.Join("blobs", "sha256"), "ingest"} { // ingest is policy's own
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return nil, err
+		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644); err != nil {
 		return nil, err
