@@ -90,5 +90,9 @@ func (ingest) Verifies() {}
 
 func (i ingest) Commit(ctx context.Context) error {
 	_, err := i.Ingest.Commit(ctx)
+	if errors.Is(err, fault.Invalid) { // about a blob; the reader knows the image
+		return fault.New(fault.Invalid, "", "digest mismatch: %w", err).
+			WithHint("pull again; if it stays so, the registry's copy is damaged and must be pushed anew")
+	}
 	return err
 }
