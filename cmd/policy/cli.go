@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -51,7 +52,7 @@ func (a *app) parse() (_ command, _ *config.Flags, err error) {
 	a.presetFormat(args)
 	// Building the grammar of every verb costs more than most verbs do: those
 	// that are named are enough, unless the command line turns out to be wrong.
-	if named := verbsAmong(args); len(named) > 0 {
+	if named, some := verbsAmong(args); some {
 		if c, flags, err := a.parseWith(args, named); err == nil {
 			return c, flags, nil
 		}
@@ -59,15 +60,23 @@ func (a *app) parse() (_ command, _ *config.Flags, err error) {
 	return a.parseWith(args, builtins.Table())
 }
 
-// verbsAmong are the verbs whose name is one of the words.
-func verbsAmong(words []string) []builtins.Verb {
-	var named []builtins.Verb
+// verbsAmong are the verbs whose name is one of the words, and whether any
+// command is, behind whose name alone --help means that command's.
+func verbsAmong(words []string) (named []builtins.Verb, some bool) {
+	if strings.HasPrefix(words[0], "--help") || words[0] == "-h" {
+		return nil, false
+	}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[grammar]()) {
+		if _, is := f.Tag.Lookup("cmd"); is && slices.Contains(words, strings.ToLower(f.Name)) {
+			some = true
+		}
+	}
 	for _, v := range builtins.Table() {
 		if slices.ContainsFunc(append(v.Aliases, v.Name), func(name string) bool { return slices.Contains(words, name) }) {
 			named = append(named, v)
 		}
 	}
-	return named
+	return named, some || len(named) > 0
 }
 
 func (a *app) parseWith(args []string, verbs []builtins.Verb) (command, *config.Flags, error) {
