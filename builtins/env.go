@@ -51,7 +51,6 @@ type Store interface {
 	Hold(ctx context.Context) (*store.Hold, error)
 	Open(ctx context.Context, d artifact.Descriptor) (*store.Blob, error)
 	Read(ctx context.Context, d artifact.Descriptor, limit int64) ([]byte, error)
-	Has(ctx context.Context, d artifact.Descriptor) bool
 	Begin(ctx context.Context) (*store.Tx, error)
 	Remove(ctx context.Context, names ...string) (store.Removed, error)
 }

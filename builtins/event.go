@@ -1,9 +1,6 @@
 package builtins
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // Event is a step of a verb's work, for progress and journals. Only the fields
 // that the state needs are set.
@@ -46,14 +43,4 @@ func (e Events) send(event Event) {
 		event.Time = time.Now()
 	}
 	e(event)
-}
-
-// Serial returns an Events that hands fn one event at a time.
-func Serial(fn func(Event)) Events {
-	var mu sync.Mutex
-	return func(e Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		fn(e)
-	}
 }

@@ -60,7 +60,7 @@ func Test(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error) {
 	if report.Failed > 0 {
 		return report, fault.New(fault.Rejected, "", "%d of %d tests failed", report.Failed, report.Passed+report.Failed)
 	}
-	if args.Threshold > 0 && report.Coverage != nil && report.Coverage.Percent < args.Threshold {
+	if report.Coverage != nil && report.Coverage.Below {
 		return report, fault.New(fault.Rejected, "", "the coverage is %.1f %%, below the threshold of %.1f %%", report.Coverage.Percent, args.Threshold).
 			WithHint("see the lines that are not covered: policy test --coverage --output json")
 	}

@@ -64,7 +64,7 @@ func TestRegclient(t *testing.T) {
 			ctx := t.Context()
 			rc := regclient.New(regclient.WithConfigHost(host))
 			from := parse("acme/" + name + ":1.0")
-			defer rc.Close(ctx, from)
+			defer func() { _ = rc.Close(ctx, from) }()
 			blob := append([]byte(name), content...)
 			var parts []string
 			for mediaType, b := range map[string][]byte{artifact.MediaTypeConfig: []byte("{}"), artifact.MediaTypeLayer: blob} {

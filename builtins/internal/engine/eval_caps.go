@@ -75,7 +75,7 @@ func (b *Bundle) verdict() string {
 	if b.opts.CacheDir == "" || b.opts.Key == "" || len(b.opts.Data) > 0 {
 		return ""
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "opa %s\n%s\n%d %t %t %q", version.Version, b.opts.Key,
-		b.version, b.opts.Strict, b.opts.Print != nil, b.opts.AllowNet))
+	sum := sha256.Sum256(fmt.Appendf(nil, "opa %s\n%s\n%d %t %q", version.Version, b.opts.Key,
+		b.version, b.opts.Print != nil, b.opts.AllowNet))
 	return filepath.Join(b.opts.CacheDir, "compiled", hex.EncodeToString(sum[:16]))
 }

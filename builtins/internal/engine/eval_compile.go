@@ -97,7 +97,6 @@ func (b *Bundle) compile(ctx context.Context, modules []*module) (*ast.Compiler,
 	compiler := ast.NewCompiler().
 		WithCapabilities(b.caps).
 		WithDefaultRegoVersion(b.version).
-		WithStrict(b.opts.Strict).
 		WithUseTypeCheckAnnotations(true).
 		WithEnablePrintStatements(b.opts.Print != nil).
 		WithPathConflictsCheck(storage.NonEmpty(ctx, s, transaction{}))

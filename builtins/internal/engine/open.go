@@ -27,7 +27,6 @@ type OpenOptions struct {
 	Typed       map[string]string  // what a path of OpenDir or Data is called in messages, where that differs
 	RegoVersion string             // of modules whose manifest says nothing: rego.v0, rego.v0v1, rego.v1 (default)
 	AllowNet    []string           // hosts that http.send and net.lookup_ip_addr may reach; none: a policy that calls them does not compile
-	Strict      bool               // the compiler's strict mode
 	CacheDir    string             // a folder for verdicts ("this bundle compiles"); empty: none
 	Key         string             // the bundle's digest, names its verdict; empty: none
 	Trusted     bool               // built by us: modules no query reaches need not be compiled

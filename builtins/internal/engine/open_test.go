@@ -64,7 +64,6 @@ func TestOpenVerdict(t *testing.T) {
 	for name, o := range map[string]engine.OpenOptions{
 		"other digest":  {CacheDir: dir, Key: "sha256:2"},
 		"other version": {CacheDir: dir, Key: "sha256:1", RegoVersion: "rego.v0v1"},
-		"strict":        {CacheDir: dir, Key: "sha256:1", Strict: true},
 		"network":       {CacheDir: dir, Key: "sha256:1", AllowNet: []string{"x"}},
 		"no key":        {CacheDir: dir},
 		"unusable":      {CacheDir: filepath.Join(dir, "compiled", "nothing", "\x00"), Key: "sha256:1"},

@@ -51,9 +51,6 @@ type TestReport struct {
 	Results  []TestResult  `json:"results"`  // by file and line
 }
 
-// OK reports whether nothing failed and the coverage is enough.
-func (r *TestReport) OK() bool { return r.Failed == 0 && (r.Coverage == nil || !r.Coverage.Below) }
-
 // TestResult is one test, or one case of a test over a table.
 type TestResult struct {
 	Name     string  `json:"name"` // data.authz_test.test_reader, with "/case" for a case

@@ -172,26 +172,3 @@ func (v *verified) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// Fetch returns a blob of n's repository, verified: a config, say. It fails with
-// Limit when d is larger than limit bytes.
-func (c *Client) Fetch(ctx context.Context, n artifact.Name, d artifact.Descriptor, limit int64) ([]byte, error) {
-	if d.Size > limit {
-		return nil, fault.New(fault.Limit, n.String(), "%s has %d bytes, the limit is %d", d.Digest, d.Size, limit)
-	}
-	if err := d.Digest.Validate(); err != nil || d.Size < 0 {
-		return nil, fault.New(fault.Invalid, n.String(), "%q, %d bytes is no content", d.Digest, d.Size)
-	}
-	w := &memory{b: make([]byte, 0, d.Size)}
-	if err := c.stream(ctx, n, &moving{desc: d, told: func(int64) {}}, w); err != nil {
-		return nil, toFault(ctx, n, err)
-	}
-	return w.b, nil
-}
-
-type memory struct{ b []byte }
-
-func (m *memory) Write(p []byte) (int, error) {
-	m.b = append(m.b, p...)
-	return len(p), nil
-}

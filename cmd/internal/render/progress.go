@@ -18,7 +18,8 @@ const (
 
 // Progress returns where a run's events go, and what ends their display: the
 // bars in flight disappear. On a terminal a transfer that is worth it has a bar,
-// and everywhere a line when it is done. Retries, waits and warnings are lines. With Quiet nothing is shown and send is nil.
+// and everywhere a line when it is done. Retries, waits and warnings are lines.
+// With Quiet nothing is shown and send is nil.
 func (p *Printer) Progress() (send builtins.Events, stop func()) {
 	if p.Quiet {
 		return nil, func() {}
@@ -53,7 +54,7 @@ func (t *tracker) event(e builtins.Event) {
 	case builtins.Done, builtins.Present, builtins.Failed:
 		t.ended(e)
 	default:
-		if text := notice(e, t.p.Verbosity); text != "" {
+		if text := notice(e); text != "" {
 			t.p.lineLocked(text)
 		}
 	}
@@ -115,8 +116,9 @@ func summary(size int64, elapsed time.Duration) string {
 	return fmt.Sprintf("%s in %.1fs", humanSize(size), elapsed.Seconds())
 }
 
-// notice is the line of an event that speaks to people.
-func notice(e builtins.Event, verbosity int) string {
+// notice is the line of an event that speaks to people, empty for a state it does
+// not know.
+func notice(e builtins.Event) string {
 	subject := ""
 	if e.Subject != "" {
 		subject = Safe(e.Subject) + ": "
@@ -130,9 +132,6 @@ func notice(e builtins.Event, verbosity int) string {
 		return SafeLines(e.Message)
 	case builtins.Warning:
 		return "policy: warning: " + subject + Safe(e.Message)
-	}
-	if verbosity > 1 {
-		return fmt.Sprintf("policy: %s%s %s", subject, Safe(string(e.State)), Safe(e.Message))
 	}
 	return ""
 }

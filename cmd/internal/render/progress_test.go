@@ -83,7 +83,6 @@ func TestQuiet(t *testing.T) {
 		t.Error("events are wanted")
 	}
 	stop()
-	p.Warn("careful")
 	if stderr.Len() > 0 {
 		t.Errorf("got %q", stderr)
 	}
@@ -110,7 +109,7 @@ func TestBars(t *testing.T) {
 			for _, e := range transfer(fmt.Sprintf("ghcr.io/a:%d", i), 50_000_000, time.Second, end) {
 				send(e)
 			}
-			p.Warn("between %d", i)
+			send(builtins.Event{State: builtins.Warning, Message: fmt.Sprintf("between %d", i)})
 		})
 	}
 	wg.Wait()

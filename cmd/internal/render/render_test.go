@@ -283,7 +283,8 @@ func TestScrub(t *testing.T) {
 	p.Scrub = func(s string) string { return strings.ReplaceAll(s, "hunter2", "***") }
 	_ = p.Answer("it is hunter2")
 	p.Fault(errors.New("hunter2 is wrong"))
-	p.Warn("hunter2")
+	send, _ := p.Progress()
+	send(builtins.Event{State: builtins.Warning, Message: "hunter2"})
 	p.Print("hunter2")
 	if all := out.String() + stderr.String(); strings.Contains(all, "hunter2") || strings.Count(all, "***") != 4 {
 		t.Errorf("got %q", all)
