@@ -89,6 +89,7 @@ func TestText(t *testing.T) {
 		{"an empty listing", builtins.Listing{}, "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\n"},
 		{"a report", &builtins.Login{Server: "ghcr.io", Username: "jo\x1b", Store: "file"},
 			"server: ghcr.io\nusername: jo\\x1b\nstore: file\ndefault: false\n"},
+		{"no reports", builtins.Logins{}, ""},
 		{"reports", builtins.Logins{{Server: "ghcr.io", Username: "jo", Store: "file"}, {Server: "quay.io", Store: "pass"}},
 			"SERVER\tUSERNAME\tSTORE\tDEFAULT\nghcr.io\tjo\tfile\tfalse\nquay.io\t-\tpass\tfalse\n"},
 		{"a removal", builtins.Removed{{Ref: "a:1", Digest: "sha256:ab", BytesFreed: 2048}},

@@ -96,6 +96,9 @@ func (p *Printer) plain(v any) (string, error) {
 		return "", err
 	}
 	if n.kind == '[' {
+		if reflect.ValueOf(v).Len() == 0 {
+			return "", nil // a table without rows has no columns either
+		}
 		return p.rows(n).render(p), nil
 	}
 	var b strings.Builder
