@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT) -
 LINT     = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 30s
 
-.PHONY: help build install check lint test race spec docs interop bench fuzz soak clean
+.PHONY: help build install check vet lint test race spec docs interop bench fuzz soak clean
 
 help: ## List the jobs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,12 +19,13 @@ build: ## Build ./bin/policy
 install: ## Install policy into GOBIN
 	CGO_ENABLED=0 $(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/policy
 
-check: ## Format, vet for three systems, and the tests of each package
+check: vet test ## What every commit passes: vet and test
+
+vet: ## Formatting, and go vet for three systems
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt would change these files: run gofmt -w .'; exit 1; }
 	GOOS=linux $(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
-	$(GO) test ./...
 
 lint: ## Run golangci-lint
 	$(LINT) run ./...
