@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
 // subject is what several of a verb can work on at once.
-type subject interface{ Ref | string }
+type subject interface{ Ref | artifact.Name | string }
 
 // each runs fn for every subject, some at once. One failure does not stop the
 // others: the results are those that succeeded, in order, the error joins those
@@ -23,8 +24,9 @@ func each[S subject, T any](ctx context.Context, e *Env, subjects []S, fn func(c
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
+			defer func() { errs[i] = fault.In("", fmt.Sprint(s), errs[i]) }()
+			defer fault.Recover("", &errs[i])
 			results[i], errs[i] = fn(ctx, s)
-			errs[i] = fault.In("", fmt.Sprint(s), errs[i])
 		})
 	}
 	wg.Wait()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/runtime/fault"
@@ -97,11 +96,11 @@ func within(repository, host, path string) bool {
 }
 
 func (e *Env) listRemote(ctx context.Context, args *ListArgs, host, path string) (Listing, error) {
-	var repositories []string
+	var found []string
 	err := e.Remote.Repositories(ctx, host, path, func(page []string) error {
 		for _, r := range page {
 			if within(host+"/"+r, host, path) {
-				repositories = append(repositories, r)
+				found = append(found, r)
 			}
 		}
 		return nil
@@ -109,27 +108,15 @@ func (e *Env) listRemote(ctx context.Context, args *ListArgs, host, path string)
 	if err != nil {
 		return nil, fault.In("", host, err)
 	}
-	slices.Sort(repositories)
-	repositories = slices.Compact(repositories)
-	return e.listTags(ctx, args, host, repositories)
-}
-
-// listTags asks for the tags of all repositories, some at once.
-func (e *Env) listTags(ctx context.Context, args *ListArgs, host string, repositories []string) (Listing, error) {
-	lists := make([]Listing, len(repositories))
-	errs := make([]error, len(repositories))
-	slots := make(chan struct{}, e.Settings.Concurrency)
-	var wg sync.WaitGroup
-	for i, repository := range repositories {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			lists[i], errs[i] = e.listRepository(ctx, args, artifact.Name{Registry: host, Repository: repository})
-			errs[i] = fault.In("", host+"/"+repository, errs[i])
-		})
+	slices.Sort(found)
+	var repositories []artifact.Name
+	for _, r := range slices.Compact(found) {
+		repositories = append(repositories, artifact.Name{Registry: host, Repository: r})
 	}
-	wg.Wait()
-	return slices.Concat(append([]Listing{{}}, lists...)...), fault.Join(errs...)
+	lists, err := each(ctx, e, repositories, func(ctx context.Context, repository artifact.Name) (Listing, error) {
+		return e.listRepository(ctx, args, repository)
+	})
+	return slices.Concat(append([]Listing{{}}, lists...)...), err
 }
 
 func (e *Env) listRepository(ctx context.Context, args *ListArgs, repository artifact.Name) (Listing, error) {
@@ -147,7 +134,7 @@ func (e *Env) listRepository(ctx context.Context, args *ListArgs, repository art
 		if args.Long {
 			d, raw, err := e.Remote.Manifest(ctx, name)
 			if err != nil {
-				return list, fault.In("", name.Tagged(), err)
+				return nil, fault.In("", name.Tagged(), err)
 			}
 			if m, err := artifact.ParseManifest(raw); err == nil {
 				image = describe(name, d.Digest, m)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	goruntime "runtime"
-	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -124,11 +122,7 @@ func (b Builtin) call(thread *starlark.Thread, name string, m Module, args starl
 
 // guarded calls the Go function: an error names the verb, a panic is one.
 func (b Builtin) guarded(ctx context.Context, name string, c Call) (result any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			result, err = nil, panicked(name, p)
-		}
-	}()
+	defer fault.Recover(name, &err)
 	result, err = b.Call(ctx, c)
 	if err == nil {
 		return result, nil
@@ -158,26 +152,3 @@ type partial struct {
 
 func (p *partial) Error() string { return p.err.Error() }
 func (p *partial) Unwrap() error { return p.err }
-
-// panicked turns a recovered panic into a fault that says where it was.
-func panicked(op string, p any) error {
-	at := ""
-	pcs := make([]uintptr, 32)
-	frames := goruntime.CallersFrames(pcs[:goruntime.Callers(2, pcs)])
-	for inPanic := false; ; {
-		frame, more := frames.Next()
-		if inPanic && !strings.HasPrefix(frame.Function, "runtime.") {
-			at = fmt.Sprintf(" at %s:%d", frame.File[strings.LastIndexByte(frame.File, '/')+1:], frame.Line)
-			break
-		}
-		inPanic = inPanic || frame.Function == "runtime.gopanic"
-		if !more {
-			break
-		}
-	}
-	f := &fault.Error{Kind: fault.Internal, Op: op, Err: fmt.Errorf("panic%s: %v", at, p)}
-	if err, ok := p.(error); ok {
-		f.Err = fmt.Errorf("panic%s: %w", at, err)
-	}
-	return f.WithHint("this is a defect: please report it with the script that led here")
-}

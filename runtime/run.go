@@ -83,12 +83,10 @@ func (r *run) do(ctx context.Context, body func() error) error {
 
 	done := make(chan error, 1)
 	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				done <- panicked("", p)
-			}
-		}()
-		done <- body()
+		var err error
+		defer func() { done <- err }()
+		defer fault.Recover("", &err)
+		err = body()
 	}()
 	select {
 	case err := <-done:

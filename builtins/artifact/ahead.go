@@ -66,13 +66,7 @@ func (a *ahead) run(r io.Reader) {
 
 // fill reads until buf is full or r gives an error, which it keeps as it is.
 func fill(r io.Reader, buf []byte) (n int, err error) {
-	defer func() {
-		// Nobody above this goroutine could recover, and r may be a decompressor
-		// with hostile input.
-		if p := recover(); p != nil {
-			err = fault.New(fault.Internal, "", "inflating: %v", p)
-		}
-	}()
+	defer fault.Recover("inflate", &err) // r may be a decompressor with hostile input
 	for n < len(buf) && err == nil {
 		var m int
 		m, err = r.Read(buf[n:])

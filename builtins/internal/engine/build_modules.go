@@ -65,7 +65,8 @@ func parseModules(ctx context.Context, modules []*buildModule, caps *capabilityS
 	return f
 }
 
-func (m *buildModule) parse(v ast.RegoVersion, caps *capabilitySet) error {
+func (m *buildModule) parse(v ast.RegoVersion, caps *capabilitySet) (err error) {
+	defer fault.Recover("", &err)
 	parsed, err := ast.ParseModuleWithOpts(m.name, string(m.text), ast.ParserOptions{
 		Capabilities:      caps.of(v),
 		RegoVersion:       v,

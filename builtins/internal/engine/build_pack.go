@@ -27,9 +27,13 @@ func (b *build) copySources(ctx context.Context, w io.Writer) error {
 	data := newDataCheck(b.data, b.modules, *b.manifest.Roots)
 	run := func(i int, stage func() error) {
 		wg.Go(func() {
-			if errs[i] = stage(); errs[i] != nil {
-				stop()
-			}
+			defer func() {
+				if errs[i] != nil {
+					stop()
+				}
+			}()
+			defer fault.Recover("", &errs[i])
+			errs[i] = stage()
 		})
 	}
 	run(0, func() (err error) {

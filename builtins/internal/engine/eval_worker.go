@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,10 +108,6 @@ func (w *workers) close() {
 }
 
 func guarded(job func(*cancelFlag) error, c *cancelFlag) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fault.New(fault.Internal, "", "panic in the evaluation: %v\n%s", fmt.Sprint(r), debug.Stack())
-		}
-	}()
+	defer fault.Recover("", &err)
 	return job(c)
 }

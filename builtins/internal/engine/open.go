@@ -181,6 +181,7 @@ type module struct {
 // parse reads the module once. Safe for concurrent use.
 func (m *module) parse(caps *ast.Capabilities) (*ast.Module, error) {
 	m.once.Do(func() {
+		defer fault.Recover("", &m.err)
 		m.parsed, m.err = ast.ParseModuleWithOpts(m.path, m.source, ast.ParserOptions{
 			RegoVersion:       m.version,
 			Capabilities:      caps,
@@ -214,6 +215,9 @@ func parseAll(ctx context.Context, modules []*module, caps *ast.Capabilities) er
 	for _, m := range modules {
 		if m.err == nil {
 			continue
+		}
+		if f, ok := errors.AsType[*fault.Error](m.err); ok { // a defect of the parser
+			return f
 		}
 		if several, ok := errors.AsType[ast.Errors](m.err); ok {
 			errs = append(errs, several...)

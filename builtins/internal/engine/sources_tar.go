@@ -91,7 +91,10 @@ func openEntry(p Path, l artifact.Limits, name string) (io.ReadCloser, error) {
 	pr, pw := io.Pipe()
 	go func() {
 		defer f.Close()
-		_, err := artifact.Scan(f, l, func(h artifact.Header, r io.Reader) error {
+		var err error
+		defer func() { _ = pw.CloseWithError(err) }()
+		defer fault.Recover("", &err)
+		_, err = artifact.Scan(f, l, func(h artifact.Header, r io.Reader) error {
 			if h.Name != name {
 				return nil
 			}
@@ -106,7 +109,6 @@ func openEntry(p Path, l artifact.Limits, name string) (io.ReadCloser, error) {
 		case err == nil:
 			err = fault.New(fault.Conflict, p.Typed, "changed while it was read")
 		}
-		_ = pw.CloseWithError(err)
 	}()
 	return pr, nil
 }

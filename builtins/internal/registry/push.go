@@ -10,6 +10,7 @@ import (
 	"github.com/regclient/regclient/types/errs"
 
 	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // Source is where the blobs of a push come from. Open may be called several
@@ -197,9 +198,14 @@ func each(ctx context.Context, all []artifact.Descriptor, fn func(context.Contex
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := fn(ctx, d); err != nil {
-				cancel(err)
-			}
+			var err error
+			defer func() {
+				if err != nil {
+					cancel(err)
+				}
+			}()
+			defer fault.Recover("", &err)
+			err = fn(ctx, d)
 		})
 	}
 	wg.Wait()
