@@ -40,7 +40,7 @@ func (r *report) markdown(w io.Writer) {
 	if m.Load != "" {
 		fmt.Fprintf(w, " · load before %s, after %s", m.Load, m.LoadAfter)
 	}
-	fmt.Fprintf(w, "\n\nTools: %s.\n", strings.Join(r.versions(), " · "))
+	fmt.Fprintf(w, "\n\nPolicy %s. Tools: %s.\n", r.b.tools["policy"].Version, strings.Join(r.versions(), " · "))
 	for _, why := range r.b.absent {
 		fmt.Fprintf(w, "Not there: %s.\n", strings.ReplaceAll(why, "\n", " "))
 	}
@@ -131,11 +131,12 @@ func (r *report) writeJSON(file string) error {
 	}
 	all := struct {
 		Machine machine  `json:"machine"`
+		Policy  string   `json:"policy"`
 		Scale   float64  `json:"scale"`
 		Tools   []tool   `json:"tools"`
 		Absent  []string `json:"absent"`
 		Jobs    []entry  `json:"jobs"`
-	}{Machine: r.machine, Scale: r.b.scale, Tools: r.toolList(), Absent: r.b.absent}
+	}{Machine: r.machine, Policy: r.b.tools["policy"].Version, Scale: r.b.scale, Tools: r.toolList(), Absent: r.b.absent}
 	for _, o := range r.outcomes {
 		all.Jobs = append(all.Jobs, entry{o.name, o.title, o.series, o.verdicts})
 	}
