@@ -90,8 +90,12 @@ func Build(ctx context.Context, e *Env, args *BuildArgs) (*Image, error) {
 }
 
 func (args *BuildArgs) names(e *Env) ([]artifact.Name, error) {
+	tags := args.Tag
+	if len(tags) == 0 {
+		tags = []Ref{{"default"}}
+	}
 	var names []artifact.Name
-	for _, r := range args.Tag {
+	for _, r := range tags {
 		n, err := e.name(r)
 		if err != nil {
 			return nil, err

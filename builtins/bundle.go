@@ -62,13 +62,13 @@ func openPath(ctx context.Context, path string, o engine.OpenOptions) (*engine.B
 }
 
 func (e *Env) imageBundle(ctx context.Context, args *EvalArgs, o engine.OpenOptions) (opened, func(), error) {
-	var r Ref
-	if err := r.UnmarshalText([]byte(args.Policy)); err != nil {
+	r, err := ParseRef(args.Policy)
+	if err != nil {
 		return opened{}, nil, err
 	}
 	l, err := e.openOrPull(ctx, r, args.Pull)
 	if err != nil {
-		return opened{}, nil, hintAtPath(err, args.Policy)
+		return opened{}, nil, e.hintAtPath(err, args.Policy)
 	}
 	defer l.Close()
 	if layer, err := l.manifest.Layer(); err == nil {
@@ -120,9 +120,10 @@ func (l *local) engineBundle(ctx context.Context, o engine.OpenOptions) (*engine
 }
 
 // hintAtPath helps the person who meant a folder.
-func hintAtPath(err error, typed string) error {
+func (e *Env) hintAtPath(err error, typed string) error {
 	if f := fault.Of(err); f.Kind == fault.NotFound || f.Kind == fault.Unavailable || f.Kind == fault.Denied {
-		if _, statErr := os.Stat(typed); statErr == nil {
+		if there, openErr := e.Files.Open(typed); openErr == nil {
+			there.Close()
 			return f.WithHint("for the folder or file of that name, type ./%s", typed)
 		}
 	}

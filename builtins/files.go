@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"syscall"
 
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -113,20 +114,12 @@ func (u Under) outside(name string) error {
 }
 
 // fault tells a link that leads out from an ordinary failure: os.Root has no
-// error value for it, but a name that Lstat knows and Stat refuses is one.
+// error value for it, but all others come from the system and are its numbers.
 func (u Under) fault(name string, err error) error {
-	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if _, system := errors.AsType[syscall.Errno](err); err == nil || system {
 		return fileFault(name, err)
 	}
-	root, rootErr := os.OpenRoot(u.Dir)
-	if rootErr != nil {
-		return fileFault(name, err)
-	}
-	defer root.Close()
-	if target, statErr := os.Stat(filepath.Join(u.Dir, filepath.FromSlash(name))); statErr == nil && target != nil {
-		return u.outside(name)
-	}
-	return fileFault(name, err)
+	return u.outside(name)
 }
 
 // realPaths are where files really are, and as what each was typed.

@@ -28,31 +28,39 @@ func fixedPart(pattern string) (base, rest string) {
 	return base, strings.Join(parts[n:], "/")
 }
 
-// glob walks only the folders that the pattern can reach.
+// glob gives the files that a pattern matches, sorted. It reads only the folders
+// that the pattern can reach.
 func glob(fsys fs.FS, pattern string) ([]string, error) {
 	if _, err := path.Match(pattern, ""); err != nil {
 		return nil, fault.New(fault.Usage, pattern, "%w", err).WithHint("a pattern has * ? [a-z] and ** for any folders")
 	}
-	if !strings.Contains(pattern, "**") {
-		found, err := fs.Glob(fsys, pattern)
-		slices.Sort(found)
-		return found, err
+	match := fs.Glob
+	if strings.Contains(pattern, "**") {
+		match = walk
 	}
-	var found []string
+	found, err := match(fsys, pattern)
+	found = slices.DeleteFunc(found, func(name string) bool { // also links that lead to none, or out of the folder
+		info, err := fs.Stat(fsys, name)
+		return err != nil || info.IsDir()
+	})
+	slices.Sort(found)
+	return found, fileFault(pattern, err)
+}
+
+// walk is fs.Glob for patterns with **.
+func walk(fsys fs.FS, pattern string) (found []string, err error) {
 	base, _ := fixedPart(pattern)
-	err := fs.WalkDir(fsys, base, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			return err
+	parts := strings.Split(pattern, "/")
+	err = fs.WalkDir(fsys, base, func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
-		if !d.IsDir() && matchParts(strings.Split(pattern, "/"), strings.Split(name, "/")) {
+		if err == nil && !d.IsDir() && matchParts(parts, strings.Split(name, "/")) {
 			found = append(found, name)
 		}
-		return nil
+		return err
 	})
-	return found, fileFault(pattern, err)
+	return found, err
 }
 
 func matchParts(pattern, name []string) bool {

@@ -38,13 +38,13 @@ func Inspect(ctx context.Context, e *Env, args *InspectArgs) (*Inspection, error
 		}
 		return inspectFile(ctx, real, o)
 	}
-	var r Ref
-	if err := r.UnmarshalText([]byte(args.Policy)); err != nil {
+	r, err := ParseRef(args.Policy)
+	if err != nil {
 		return nil, err
 	}
 	l, err := e.openOrPull(ctx, r, args.Pull)
 	if err != nil {
-		return nil, hintAtPath(err, args.Policy)
+		return nil, e.hintAtPath(err, args.Policy)
 	}
 	defer l.Close()
 	layer, content, err := l.bundle(ctx)

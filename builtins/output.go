@@ -4,16 +4,33 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // Output is a file being written. Nothing stands under its name before Commit.
+// A device or a pipe is written as it is, and stays what it is.
 type Output struct {
 	name, path string
 	temp       *os.File
+	device     bool
 	done       bool
 }
 
 func create(name, path string) (*Output, error) {
+	// Renaming over a link would put a file in its place: /dev/stdout is one.
+	if info, err := os.Stat(path); err == nil {
+		switch {
+		case info.IsDir():
+			return nil, fault.New(fault.Usage, name, "is a folder, not a file").WithHint("name a file in it")
+		case !info.Mode().IsRegular():
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			return &Output{name: name, path: path, temp: f, device: true}, fileFault(name, err)
+		}
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return nil, fileFault(name, err)
+		}
+	}
 	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return nil, fileFault(name, err)
@@ -30,6 +47,9 @@ func (o *Output) Write(p []byte) (int, error) {
 // Commit puts the file under its name, replacing what was there.
 func (o *Output) Commit() error {
 	o.done = true
+	if o.device {
+		return fileFault(o.name, o.temp.Close())
+	}
 	err := errors.Join(o.temp.Chmod(0o644), o.temp.Sync(), o.temp.Close())
 	if err == nil {
 		err = os.Rename(o.temp.Name(), o.path)
@@ -46,5 +66,8 @@ func (o *Output) Close() error {
 		return nil
 	}
 	o.done = true
+	if o.device {
+		return o.temp.Close()
+	}
 	return errors.Join(o.temp.Close(), os.Remove(o.temp.Name()))
 }

@@ -17,7 +17,14 @@ import (
 // it is set; the default domain is applied when a verb uses it.
 type Ref struct{ text string }
 
-// UnmarshalText fails with Usage when text is no reference.
+// ParseRef reads a reference. It fails with Usage when text is none.
+func ParseRef(text string) (Ref, error) {
+	var r Ref
+	err := r.UnmarshalText([]byte(text))
+	return r, err
+}
+
+// UnmarshalText is [ParseRef] for the doors.
 func (r *Ref) UnmarshalText(text []byte) error {
 	if _, err := artifact.ParseName(string(text), artifact.DefaultDomain); err != nil && !isDigestPrefix(string(text), 4) {
 		return err

@@ -31,13 +31,17 @@ func Rm(ctx context.Context, e *Env, args *RmArgs) (Removed, error) {
 		remove = e.removeRemote
 	}
 	targets, err := e.targets(ctx, args)
+	if errors.Is(err, fault.Usage) {
+		return nil, err
+	}
 	if !args.Force && (err == nil || errors.Is(err, fault.NotFound)) {
 		return nil, args.ask(targets)
 	}
-	if err != nil {
+	if !args.Force {
 		return nil, err
 	}
-	return each(ctx, e, targets, remove)
+	removed, failed := each(ctx, e, targets, remove)
+	return removed, fault.Join(err, failed)
 }
 
 func (args *RmArgs) ask(names []string) error {
@@ -46,8 +50,12 @@ func (args *RmArgs) ask(names []string) error {
 		where = "the registry"
 	}
 	if len(names) == 0 {
-		return fault.New(fault.Usage, fmt.Sprint(args.Refs), "rm asks before it removes; nothing was removed, and there is no such image").
-			WithHint("add -f (in a script: force = True) to remove without asking; see what there is: policy images")
+		var typed []string
+		for _, r := range args.Refs {
+			typed = append(typed, r.String())
+		}
+		return fault.New(fault.Usage, strings.Join(typed, " "), "no such image; nothing was removed").
+			WithHint("see what there is: policy images; with -f (in a script: force = True) nobody is asked")
 	}
 	f := fault.New(fault.Usage, strings.Join(names, " "), "would be removed from %s for good; nothing was removed", where).
 		WithHint("add -f (in a script: force = True) to remove without asking")

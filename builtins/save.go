@@ -50,5 +50,8 @@ func Save(ctx context.Context, e *Env, args *SaveArgs) (*Saved, error) {
 	if err := verified.finish(); err != nil {
 		return nil, err
 	}
-	return saved, out.Commit()
+	if err := out.Commit(); err != nil {
+		return nil, err
+	}
+	return saved, nil
 }

@@ -2,10 +2,13 @@ package builtins
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/policyhost/policy/builtins/internal/embedded"
@@ -27,8 +30,8 @@ type ServeOptions struct {
 	Addr     string // host:port; port 0 takes a free one
 	Htpasswd string // file with users and bcrypt hashes; empty: no authentication
 	ReadOnly bool
-	Cert     string // PEM files; empty: plain HTTP
-	Key      string
+	Cert     string // PEM file, with Key; both empty: plain HTTP
+	Key      string // PEM file
 	Log      *slog.Logger
 	Events   Events
 	Ready    func(url string) // told once connections are accepted
@@ -36,7 +39,8 @@ type ServeOptions struct {
 
 // Serve serves the embedded registry over HTTP until ctx ends, then lets
 // requests under way finish for up to half a second. Any OCI client can use it.
-// It fails with Conflict when the address is taken.
+// It fails with Usage for what is no address, Conflict when the address is taken,
+// Denied when it is not for this user, NotFound or Invalid for a file it is given.
 func Serve(ctx context.Context, s Settings, o ServeOptions) error {
 	handler := s.embeddedRegistry(o.Events, embedded.Options{ReadOnly: o.ReadOnly, Log: o.Log})
 	if o.Htpasswd != "" {
@@ -46,9 +50,9 @@ func Serve(ctx context.Context, s Settings, o ServeOptions) error {
 		}
 		handler = guard(handler)
 	}
-	listener, err := net.Listen("tcp", o.Addr)
+	listener, url, err := o.listen()
 	if err != nil {
-		return fault.New(fault.Conflict, o.Addr, "%w", err).WithHint("choose another address: --addr 127.0.0.1:0 takes a free port")
+		return err
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	defer context.AfterFunc(ctx, func() {
@@ -58,20 +62,40 @@ func Serve(ctx context.Context, s Settings, o ServeOptions) error {
 			_ = server.Close()
 		}
 	})()
-	scheme := "http://"
-	if o.Cert != "" {
-		scheme = "https://"
-	}
 	if o.Ready != nil {
-		o.Ready(scheme + listener.Addr().String())
+		o.Ready(url)
 	}
-	if o.Cert != "" {
-		err = server.ServeTLS(listener, o.Cert, o.Key)
-	} else {
-		err = server.Serve(listener)
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fault.In("", o.Addr, err)
 	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+	return nil
+}
+
+// listen takes the address, and says what URL it has.
+func (o ServeOptions) listen() (net.Listener, string, error) {
+	var config *tls.Config
+	if o.Cert != "" || o.Key != "" {
+		pair, err := tls.LoadX509KeyPair(o.Cert, o.Key)
+		if file, ok := errors.AsType[*fs.PathError](err); ok {
+			return nil, "", fileFault(file.Path, err)
+		} else if err != nil {
+			return nil, "", fault.New(fault.Invalid, o.Cert, "%w", err).WithHint("give the certificate and its key as PEM files")
+		}
+		config = &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}
 	}
-	return fault.In("", o.Addr, err)
+	listener, err := net.Listen("tcp", o.Addr)
+	if err != nil {
+		kind := fault.Usage // no address at all
+		if _, system := errors.AsType[*os.SyscallError](err); system {
+			kind = fault.Conflict
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			kind = fault.Denied
+		}
+		return nil, "", fault.New(kind, o.Addr, "%w", err).WithHint("choose another address: --addr 127.0.0.1:0 takes a free port")
+	}
+	if config == nil {
+		return listener, "http://" + listener.Addr().String(), nil
+	}
+	return tls.NewListener(listener, config), "https://" + listener.Addr().String(), nil
 }
