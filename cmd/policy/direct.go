@@ -45,9 +45,13 @@ func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
 	defer s.Close()
 	result, err := d.verb.Call(s.ctx, s.env, d.Args)
 	for err != nil {
+		asking := fault.Of(err)
 		answered, askErr := a.ask(s.ctx, err, d.Args)
-		if askErr != nil || !answered {
-			err = fault.Join(err, askErr)
+		if askErr != nil {
+			err = fault.In(asking.Op, asking.Subject, askErr) // a no is the whole story
+			break
+		}
+		if !answered {
 			break
 		}
 		result, err = d.verb.Call(s.ctx, s.env, d.Args)

@@ -35,7 +35,7 @@ func (terminal) ask(ctx context.Context, q *fault.Question) (string, error) {
 		return "", errNoTerminal
 	}
 	defer tty.Close()
-	before, stateErr := term.GetState(int(tty.Fd()))
+	before, stateErr := term.GetState(int(tty.in.Fd()))
 	type reply struct {
 		text string
 		err  error
@@ -50,22 +50,34 @@ func (terminal) ask(ctx context.Context, q *fault.Question) (string, error) {
 		return r.text, r.err
 	case <-ctx.Done():
 		if stateErr == nil {
-			_ = term.Restore(int(tty.Fd()), before)
+			_ = term.Restore(int(tty.in.Fd()), before)
 		}
-		_, _ = fmt.Fprintln(tty)
+		_, _ = fmt.Fprintln(tty.out)
 		return "", context.Cause(ctx)
 	}
 }
 
-func read(tty *os.File, q *fault.Question) (string, error) {
+// console is the terminal itself; on Windows its two directions are two files.
+type console struct{ in, out *os.File }
+
+func (c console) Read(p []byte) (int, error)  { return c.in.Read(p) }
+func (c console) Write(p []byte) (int, error) { return c.out.Write(p) }
+
+// Close gives the terminal back.
+func (c console) Close() error {
+	if c.in == c.out {
+		return c.in.Close()
+	}
+	return errors.Join(c.in.Close(), c.out.Close())
+}
+
+func read(tty console, q *fault.Question) (string, error) {
 	if q.Secret {
-		_, _ = fmt.Fprintf(tty, "%s: ", q.Text)
-		text, err := term.ReadPassword(int(tty.Fd()))
-		_, _ = fmt.Fprintln(tty)
-		if err != nil || len(text) == 0 {
+		text, err := readSecret(tty, q.Text+": ")
+		if err != nil || text == "" {
 			return "", fault.New(fault.Canceled, "", "no password was typed")
 		}
-		return string(text), nil
+		return text, nil
 	}
 	_, _ = fmt.Fprintf(tty, "%s [y/N] ", q.Text)
 	line, err := bufio.NewReader(tty).ReadString('\n')
@@ -77,4 +89,20 @@ func read(tty *os.File, q *fault.Question) (string, error) {
 		return "yes", nil
 	}
 	return "", fault.New(fault.Canceled, "", "nothing was done")
+}
+
+// readSecret reads a line without echo. term.ReadPassword will not do: it waits
+// on after Ctrl-D, and what is typed next becomes the password.
+func readSecret(tty console, prompt string) (string, error) {
+	fd := int(tty.in.Fd())
+	before, err := term.MakeRaw(fd)
+	if err != nil {
+		return "", err
+	}
+	text, err := term.NewTerminal(tty, "").ReadPassword(prompt)
+	_ = term.Restore(fd, before)
+	if err != nil {
+		_, _ = fmt.Fprintln(tty) // only Enter ends the line
+	}
+	return text, err
 }

@@ -4,4 +4,7 @@ package main
 
 import "os"
 
-func openTerminal() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) }
+func openTerminal() (console, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	return console{in: tty, out: tty}, err
+}
