@@ -1,0 +1,59 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+func TestEach(t *testing.T) {
+	t.Parallel()
+	e := &Env{Settings: Settings{Concurrency: 3}}
+	subjects := []string{"a", "missing", "b", "panics", "c", "d"}
+	var mu sync.Mutex
+	now, most := 0, 0
+	together := make(chan struct{})
+	got, err := each(t.Context(), e, subjects, func(_ context.Context, s string) (string, error) {
+		mu.Lock()
+		now++
+		most = max(most, now)
+		if now == 3 { // all that may be at once are
+			select {
+			case <-together:
+			default:
+				close(together)
+			}
+		}
+		mu.Unlock()
+		<-together
+		defer func() { mu.Lock(); now--; mu.Unlock() }()
+		switch s {
+		case "missing":
+			return "dropped", fault.New(fault.NotFound, "", "gone").WithHint("look elsewhere")
+		case "panics":
+			panic("oops")
+		}
+		return strings.ToUpper(s), nil
+	})
+	if !slices.Equal(got, []string{"A", "B", "C", "D"}) {
+		t.Errorf("got %q, not those that succeeded in their order", got)
+	}
+	if most != 3 {
+		t.Errorf("%d at once, want 3", most)
+	}
+	if !errors.Is(err, fault.NotFound) || !errors.Is(err, fault.Internal) || fault.Of(err).Kind != fault.Internal {
+		t.Errorf("got %v", err)
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 2 || lines[0] != "missing: gone" || !strings.HasPrefix(lines[1], "panics: panic at each_test.go:") {
+		t.Errorf("got %q", lines)
+	}
+	if got, err := each(t.Context(), e, nil, func(context.Context, string) (int, error) { return 1, nil }); len(got) != 0 || err != nil {
+		t.Errorf("nothing gives %v, %v", got, err)
+	}
+}
