@@ -155,7 +155,7 @@ func (l *local) copyTo(ctx context.Context, e *Env, to place) (*Image, error) {
 			return nil, err
 		}
 	}
-	entry := e.newEntry(to.name, l.descriptor, l.manifest)
+	entry := newEntry(to.name, l.descriptor, l.manifest)
 	entry.Name = to.entry
 	return image, tx.Tag(ctx, entry)
 }

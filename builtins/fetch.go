@@ -41,7 +41,7 @@ func (e *Env) fetch(ctx context.Context, name artifact.Name, to place) (*Image, 
 		image.Unchanged = true
 		return image, nil
 	}
-	entry := e.newEntry(to.name, bare(d), m)
+	entry := newEntry(to.name, bare(d), m)
 	entry.Name = to.entry
 	return image, tx.Tag(ctx, entry)
 }

@@ -62,14 +62,14 @@ func (e *Env) listed(entry store.Entry) *Image {
 	return image
 }
 
-// newEntry is the index entry of an image: what a listing shows is in it.
-func (e *Env) newEntry(name artifact.Name, d artifact.Descriptor, m *artifact.Manifest) store.Entry {
+// newEntry is the index entry of an image: what a listing shows is in it. The
+// store adds when.
+func newEntry(name artifact.Name, d artifact.Descriptor, m *artifact.Manifest) store.Entry {
 	d.Annotations = maps.Clone(m.Annotations)
 	if d.Annotations == nil {
 		d.Annotations = map[string]string{}
 	}
 	delete(d.Annotations, artifact.AnnotationRefName)
-	d.Annotations[artifact.AnnotationStored] = e.Now().UTC().Format(time.RFC3339)
 	if layer, err := m.Layer(); err == nil {
 		d.Annotations[artifact.AnnotationBundleSize] = strconv.FormatInt(layer.Size, 10)
 	}

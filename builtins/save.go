@@ -2,7 +2,6 @@ package builtins
 
 import (
 	"context"
-	"io"
 
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -34,7 +33,7 @@ func Save(ctx context.Context, e *Env, args *SaveArgs) (*Saved, error) {
 		if e.Out == nil {
 			return nil, fault.New(fault.Usage, "-", "there is no standard output to save to here").WithHint("name a file")
 		}
-		if _, err := io.Copy(e.Out, verified); err != nil {
+		if err := verified.copyTo(e.Out); err != nil {
 			return nil, fileFault("standard output", err)
 		}
 		return saved, verified.finish()
@@ -44,7 +43,7 @@ func Save(ctx context.Context, e *Env, args *SaveArgs) (*Saved, error) {
 		return nil, err
 	}
 	defer out.Close()
-	if _, err := io.Copy(out, verified); err != nil {
+	if err := verified.copyTo(out); err != nil {
 		return nil, err
 	}
 	if err := verified.finish(); err != nil {

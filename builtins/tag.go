@@ -2,7 +2,6 @@ package builtins
 
 import (
 	"context"
-	"errors"
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/builtins/internal/store"
@@ -57,16 +56,10 @@ func Tag(ctx context.Context, e *Env, args *TagArgs) (*Image, error) {
 func (e *Env) tagAll(ctx context.Context, tx *store.Tx, names []artifact.Name, d artifact.Descriptor, m *artifact.Manifest, clobber bool) (unchanged bool, err error) {
 	unchanged = true
 	for _, name := range names {
-		before, err := e.Store.Get(ctx, name.Tagged())
-		switch {
-		case err == nil && before.Digest == d.Digest:
-			continue
-		case err != nil && !errors.Is(err, fault.NotFound):
-			return false, err
-		}
-		unchanged = false
-		err = tx.TagIf(ctx, e.newEntry(name, d, m), func(old *store.Entry) error {
-			if old != nil && old.Digest != d.Digest && !clobber {
+		same := false
+		err := tx.TagIf(ctx, newEntry(name, d, m), func(old *store.Entry) error {
+			same = old != nil && old.Digest == d.Digest
+			if old != nil && !same && !clobber {
 				return fault.New(fault.Conflict, name.Tagged(), "exists already, as %s", old.Digest).
 					WithHint("choose another tag, or leave out --no-clobber")
 			}
@@ -75,6 +68,7 @@ func (e *Env) tagAll(ctx context.Context, tx *store.Tx, names []artifact.Name, d
 		if err != nil {
 			return false, err
 		}
+		unchanged = unchanged && same
 	}
 	return unchanged, nil
 }

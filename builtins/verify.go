@@ -26,6 +26,12 @@ func (v *verifier) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// copyTo writes all of it, in steps that are large enough for a file.
+func (v *verifier) copyTo(w io.Writer) error {
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, v, make([]byte, 256<<10))
+	return err
+}
+
 // finish reads what is left and fails with Invalid unless all of it hashed to
 // the digest.
 func (v *verifier) finish() error {
