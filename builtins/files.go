@@ -16,7 +16,8 @@ import (
 type Files interface {
 	// Open opens a file for reading.
 	Open(name string) (fs.File, error)
-	// Create starts a file that appears under its name, whole, on Commit.
+	// Create starts a file that appears under its name, whole, on Commit. A
+	// link is followed, a device or a pipe is written to.
 	Create(name string) (*Output, error)
 	// Glob lists the files that match a pattern, sorted; ** crosses folders.
 	Glob(pattern string) ([]string, error)
@@ -73,6 +74,9 @@ func (u Under) Create(name string) (*Output, error) {
 	real, err := u.Path(path.Dir(filepath.ToSlash(name)))
 	if err != nil {
 		return nil, err
+	}
+	if _, err := u.Path(name); err != nil && !errors.Is(err, fault.NotFound) {
+		return nil, err // create follows links
 	}
 	return create(name, filepath.Join(real, filepath.Base(name)))
 }
