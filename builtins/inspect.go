@@ -21,7 +21,7 @@ type InspectArgs struct {
 // Inspection is the answer of inspect: the image and what is in its bundle. Of a
 // tarball that is no image, only the bundle is set.
 type Inspection struct {
-	*Image
+	Image
 	Manifest *artifact.Manifest    `json:"manifest"`
 	Layers   []artifact.Descriptor `json:"layers"`
 	Bundle   *engine.Inspection    `json:"bundle"`
@@ -55,10 +55,13 @@ func Inspect(ctx context.Context, e *Env, args *InspectArgs) (*Inspection, error
 	o.Name = l.name.Tagged()
 	verified := newVerifier(content, layer)
 	bundle, err := engine.Inspect(ctx, verified, o)
-	if err := verified.finish(); err != nil {
+	if err := verified.finish(); err != nil { // altered content explains any other failure
 		return nil, err
 	}
-	return &Inspection{Image: l.image(), Manifest: l.manifest, Layers: l.manifest.Layers, Bundle: bundle}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Inspection{Image: *l.image(), Manifest: l.manifest, Layers: l.manifest.Layers, Bundle: bundle}, nil
 }
 
 func inspectFile(ctx context.Context, path string, o engine.OpenOptions) (*Inspection, error) {
@@ -75,7 +78,7 @@ func inspectFile(ctx context.Context, path string, o engine.OpenOptions) (*Inspe
 	if err != nil {
 		return nil, fileFault(o.Name, err)
 	}
-	image := &Image{Ref: strings.TrimSuffix(o.Name, "/"), Digest: digest.String(), Size: &size, Annotations: map[string]string{}}
+	image := Image{Ref: strings.TrimSuffix(o.Name, "/"), Digest: digest.String(), Size: &size, Annotations: map[string]string{}}
 	return &Inspection{Image: image, Bundle: bundle}, nil
 }
 

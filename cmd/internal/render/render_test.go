@@ -130,6 +130,11 @@ docker.io/library/政策   v2              9c1f20aa4b1e   3 months ago          
 registry.localhost/a     x               9c1f20aa4b1e   just now               1.0 MB
 registry.localhost/b     in-the-future   9c1f20aa4b1e   2026-11-22T13:00:00Z   5 B
 `},
+		{"room for a narrow gap only", 72, list[:2], `
+REPOSITORY              TAG  IMAGE ID      CREATED       SIZE
+ghcr.io/acme/authz      1.0  9c1f20aa4b1e  3 hours ago   12.3 MB
+docker.io/library/政策  v2   9c1f20aa4b1e  3 months ago  999 B
+`},
 		{"too narrow for a table", 30, list[:2], `
 REPOSITORY  ghcr.io/acme/authz
 TAG         1.0
@@ -179,7 +184,7 @@ func TestTableFormat(t *testing.T) {
 func TestInspection(t *testing.T) {
 	t.Parallel()
 	var inspection builtins.Inspection
-	inspection.Image = image("ghcr.io/acme/authz", "1.0", time.Hour, 10)
+	inspection.Image = *image("ghcr.io/acme/authz", "1.0", time.Hour, 10)
 	inspection.Annotations = map[string]string{"rego.version": "rego.v1\x07"}
 	if err := json.Unmarshal([]byte(`{"roots":[""],"revision":"","packages":["authz","roles"],"files":[{"path":"a_b.rego","size":2000}]}`), &inspection.Bundle); err != nil {
 		t.Fatal(err)
