@@ -13,7 +13,6 @@ import (
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/config"
 	"github.com/policyhost/policy/cmd/internal/render"
-	"github.com/policyhost/policy/runtime/fault"
 )
 
 // grammar is the command line: the global flags, and the commands that are no
@@ -39,8 +38,13 @@ var errHelped = errors.New("help was printed")
 // parse reads the command line. The command is nil when the answer was help.
 func (a *app) parse() (_ command, _ *config.Flags, err error) {
 	args := a.args
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help": // what people type who have not read the help yet
+		args = append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version":
+		args = append([]string{"version"}, args[1:]...)
 	}
 	defer func() {
 		if p := recover(); p == errHelped { //nolint:errorlint // identity of the panic value
@@ -139,56 +143,6 @@ func dropScriptOnly(k *kong.Kong) error {
 		node.Flags = kept
 	}
 	return nil
-}
-
-// usage turns the parser's error into a fault that names the command. A value's
-// own fault keeps its kind and hint.
-func usage(err error) error {
-	var node *kong.Node
-	verb := ""
-	if parse, ok := errors.AsType[*kong.ParseError](err); ok {
-		node = parse.Context.Model.Node
-		if selected := parse.Context.Selected(); selected != nil {
-			node, verb = selected, selected.Name
-		}
-	}
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return fault.In(verb, "", err)
-	}
-	message, _, _ := strings.Cut(err.Error(), ", did you mean ")
-	f := fault.New(fault.Usage, "", "%s", message)
-	f.Op = verb
-	if near := nearest(node, message); near != "" {
-		return f.WithHint("did you mean %q?", near)
-	}
-	if verb != "" {
-		verb += " "
-	}
-	return f.WithHint("see what it takes: policy %s--help", verb)
-}
-
-// nearest is the command, flag or value that was probably meant by the last word
-// of the parser's message. The parser's own suggestions only complete prefixes.
-func nearest(node *kong.Node, message string) string {
-	words := strings.Fields(message)
-	typed := strings.Trim(words[len(words)-1], `"`)
-	var candidates []string
-	switch {
-	case node == nil:
-	case strings.HasPrefix(typed, "-"):
-		for ; node != nil; node = node.Parent {
-			for _, f := range node.Flags {
-				candidates = append(candidates, "--"+f.Name)
-			}
-		}
-	case strings.Contains(message, "must be one of"):
-		candidates = strings.FieldsFunc(message, func(r rune) bool { return strings.ContainsRune(`", `, r) })
-	default:
-		for _, c := range node.Children {
-			candidates = append(append(candidates, c.Name), c.Aliases...)
-		}
-	}
-	return fault.Nearest(typed, candidates)
 }
 
 // presetFormat makes errors of the command line itself come in the format that

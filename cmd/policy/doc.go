@@ -38,6 +38,7 @@ func (c *docCommand) run(_ context.Context, a *app, _ *config.Flags) error {
 		}
 	}
 	f := fault.New(fault.NotFound, c.Verb, "no verb has this name")
+	f.Op = "doc"
 	if near := fault.Nearest(c.Verb, names); near != "" {
 		return f.WithHint("did you mean %q?", near)
 	}

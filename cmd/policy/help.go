@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // help prints the help of what the command line names: the list of commands at
@@ -42,8 +44,10 @@ func overview(w io.Writer, app *kong.Application) error {
 		}
 	}
 	fmt.Fprintf(&b, "\n%s COMMAND --help says what one takes.\n", app.Name)
-	_, err := io.WriteString(w, b.String())
-	return err
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fault.New(fault.Unavailable, "", "writing the help: %w", err)
+	}
+	return nil
 }
 
 // titleOf is a command's name with its aliases.

@@ -82,6 +82,9 @@ func (c *runCommand) source(a *app) (runtime.Source, []string, error) {
 		return runtime.Source{Name: "-", Text: text}, rest, tooLarge("standard input", text)
 	}
 	text, err := os.ReadFile(file)
+	if err != nil && strings.HasPrefix(file, "-") {
+		return runtime.Source{}, nil, fault.New(fault.Usage, "", "unknown flag %s", file).WithHint("see what it takes: policy run --help")
+	}
 	if err != nil {
 		return runtime.Source{}, nil, unreadable(file, err)
 	}

@@ -28,14 +28,14 @@ Example:
 
 func (c *serveCommand) run(ctx context.Context, a *app, flags *config.Flags) error {
 	if (c.Cert == "") != (c.Key == "") {
-		return fault.New(fault.Usage, "", "--cert and --key belong together")
+		return fault.In("serve", "", fault.New(fault.Usage, "", "--cert and --key belong together"))
 	}
 	s, err := a.open(ctx, flags)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return builtins.Serve(s.ctx, s.settings, builtins.ServeOptions{
+	return fault.In("serve", "", builtins.Serve(s.ctx, s.settings, builtins.ServeOptions{
 		Addr:     c.Addr,
 		Htpasswd: c.Auth,
 		ReadOnly: c.ReadOnly,
@@ -46,5 +46,5 @@ func (c *serveCommand) run(ctx context.Context, a *app, flags *config.Flags) err
 		Ready: func(url string) {
 			_, _ = fmt.Fprintf(a.printer.Err, "serving registry.localhost on %s; Ctrl-C ends it\n", url)
 		},
-	})
+	}))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/policyhost/policy/cmd/internal/config"
 	"github.com/policyhost/policy/cmd/internal/render"
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // Set by the build with -ldflags -X; else what Go recorded of the checkout.
@@ -33,8 +34,10 @@ func (v *versionCommand) run(_ context.Context, a *app, _ *config.Flags) error {
 	if v.Output == render.JSON || v.Output == render.YAML {
 		return a.printer.Answer(r)
 	}
-	_, err := fmt.Fprintf(a.printer.Out, "Policy CLI.\nversion: %s\ndate: %s\ncommit: %s\n", r.Version, r.Date, r.Commit)
-	return err
+	if _, err := fmt.Fprintf(a.printer.Out, "Policy CLI.\nversion: %s\ndate: %s\ncommit: %s\n", r.Version, r.Date, r.Commit); err != nil {
+		return fault.New(fault.Unavailable, "", "writing the answer: %w", err)
+	}
+	return nil
 }
 
 func version() string { return release().Version }
