@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -96,6 +97,7 @@ func (p *pipeline) choose(functions []runtime.Function, words []string) *runtime
 		}
 		return nil
 	}
+	hasMain := find("main")
 	for _, w := range words {
 		if w == "--" {
 			break
@@ -103,14 +105,14 @@ func (p *pipeline) choose(functions []runtime.Function, words []string) *runtime
 		if f := find(w); f != nil {
 			return f
 		}
-		if !strings.HasPrefix(w, "-") {
+		if !strings.HasPrefix(w, "-") && hasMain != nil {
 			break // an argument: main's
 		}
 	}
 	if len(words) > 0 && len(functions) > 1 && (words[0] == "--help" || words[0] == "-h") {
 		return nil // the list of all
 	}
-	return find("main")
+	return hasMain
 }
 
 func (p *pipeline) noFunction(functions []runtime.Function, words []string) error {
@@ -244,8 +246,15 @@ func tags(p runtime.Param) string {
 	case p.Required:
 		all = append(all, `required:""`)
 	}
-	if p.Kind == "bool" {
+	switch p.Kind {
+	case "bool":
 		all = append(all, `negatable:""`)
+	case "int", "float":
+		all = append(all, fmt.Sprintf("placeholder:%q", strings.ToUpper(p.Kind)))
+	case "list": // repeated, so that a value may have any character
+		all = append(all, `sep:"none"`, `placeholder:"VALUE"`)
+	case "dict":
+		all = append(all, `mapsep:"none"`, `placeholder:"KEY=VALUE"`)
 	}
 	return strings.Join(all, " ")
 }
@@ -255,7 +264,13 @@ func tags(p runtime.Param) string {
 func helpOf(p runtime.Param) string {
 	help := p.Help
 	if !p.Required && !p.Variadic && p.Default != nil && p.Default != false && p.Default != "" {
-		help = strings.TrimSpace(fmt.Sprintf("%s (default: %v)", help, p.Default))
+		shown := fmt.Sprint(p.Default)
+		if text, err := json.Marshal(p.Default); err == nil && (p.Kind == "list" || p.Kind == "dict") {
+			shown = string(text)
+		}
+		if shown != "[]" && shown != "{}" {
+			help = strings.TrimSpace(fmt.Sprintf("%s (default: %s)", help, shown))
+		}
 	}
 	return strings.ReplaceAll(help, "$", "$$")
 }
