@@ -9,6 +9,12 @@
 // are the attributes a script sees and the keys of --output json. A verb never
 // prints, prompts or exits; whatever it does to the world goes through Env.
 //
-// [Table] lists them. Adding one is a file, a row, a section in spec/ and its
+// A Go program makes an Env with [NewEnv] and calls the functions themselves, as
+// the example does; a failure is a *fault.Error of package runtime/fault. It sets
+// what it wants in the argument struct: the defaults that the tags name, such as
+// clobber of build and tag, are set by the doors, and a zero field is off, empty
+// or the engine's own choice.
+//
+// [Table] lists the verbs. Adding one is a file, a row, a section in spec/ and its
 // cases.
 package builtins

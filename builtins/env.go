@@ -80,14 +80,14 @@ type Keys interface {
 type Options struct {
 	Settings Settings
 	Lookup   func(name string) (string, bool) // environment variables; nil: there are none
-	Home     string
-	Files    Files // nil: the file system from the working folder
-	In       io.Reader
-	Out      io.Writer
-	Events   Events
-	Log      *slog.Logger
-	Now      func() time.Time // nil: time.Now
-	Secrets  *Secrets         // nil: new
+	Home     string                           // the user's folder, where Docker's credentials are; empty: $HOME of Lookup
+	Files    Files                            // nil: the file system from the working folder
+	In       io.Reader                        // what "-" reads; nil: nothing may
+	Out      io.Writer                        // what "-" writes; nil: nothing may
+	Events   Events                           // nil: dropped
+	Log      *slog.Logger                     // one line a request, at debug; nil: none
+	Now      func() time.Time                 // nil: time.Now
+	Secrets  *Secrets                         // nil: new
 }
 
 // NewEnv wires an Env to the store, the registries and the credentials that the
