@@ -130,7 +130,7 @@ docker.io/library/政策   v2              9c1f20aa4b1e   3 months ago          
 registry.localhost/a     x               9c1f20aa4b1e   just now               1.0 MB
 registry.localhost/b     in-the-future   9c1f20aa4b1e   2026-11-22T13:00:00Z   5 B
 `},
-		{"room for a narrow gap only", 72, list[:2], `
+		{"room for a narrow gap only", 66, list[:2], `
 REPOSITORY              TAG  IMAGE ID      CREATED       SIZE
 ghcr.io/acme/authz      1.0  9c1f20aa4b1e  3 hours ago   12.3 MB
 docker.io/library/政策  v2   9c1f20aa4b1e  3 months ago  999 B

@@ -14,7 +14,7 @@ type table struct {
 	cells  [][]string
 }
 
-const gap = 3 // columns between two cells
+const widest = 3 // columns between two cells, where there is room
 
 func (t *table) add(cells ...string) { t.cells = append(t.cells, cells) }
 
@@ -26,9 +26,14 @@ func (t *table) render(p *Printer) string {
 		}
 		return b.String()
 	}
-	widths := t.widths()
-	if p.OutTerminal && p.Width > 0 && total(widths) > 2*p.Width {
-		return t.records()
+	widths, gap := t.widths(), widest
+	if p.OutTerminal && p.Width > 0 {
+		for gap > 1 && total(widths, gap) > p.Width {
+			gap--
+		}
+		if total(widths, widest) > 2*p.Width {
+			return t.records()
+		}
 	}
 	for _, row := range t.all() {
 		var line strings.Builder
@@ -57,6 +62,9 @@ func (t *table) records() string {
 			b.WriteByte('\n')
 		}
 		for j, cell := range row {
+			if cell == absent {
+				continue
+			}
 			b.WriteString(t.header[j] + pad(t.header[j], width) + "  " + cell + "\n")
 		}
 	}
@@ -75,7 +83,7 @@ func (t *table) widths() []int {
 	return widths
 }
 
-func total(widths []int) int {
+func total(widths []int, gap int) int {
 	sum := gap * (len(widths) - 1)
 	for _, w := range widths {
 		sum += w
