@@ -55,7 +55,7 @@ func openPath(ctx context.Context, path string, o engine.OpenOptions) (*engine.B
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fileFault(o.Name, err)
+		return nil, fault.File(o.Name, err)
 	}
 	defer f.Close()
 	return engine.OpenBundle(ctx, f, o)

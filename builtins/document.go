@@ -51,7 +51,7 @@ func (d Document) read(e *Env) ([]byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(e.In, maxDocument+1))
 	if err != nil {
-		return nil, fileFault("standard input", err)
+		return nil, fault.File("standard input", err)
 	}
 	if len(text) > maxDocument {
 		return nil, fault.New(fault.Limit, "standard input", "larger than %d bytes", maxDocument)

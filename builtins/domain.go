@@ -3,6 +3,8 @@ package builtins
 import (
 	"os"
 	"path/filepath"
+
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // DefaultDomainFile is the file below the store root that holds the default
@@ -14,7 +16,7 @@ const DefaultDomainFile = "default-domain.cfg"
 // all. It fails with Denied or Unavailable when it cannot be written.
 func (s Settings) SaveDefaultDomain(host string) error {
 	if err := os.MkdirAll(s.Root, 0o700); err != nil {
-		return fileFault(s.Root, err)
+		return fault.File(s.Root, err)
 	}
 	file := filepath.Join(s.Root, DefaultDomainFile)
 	out, err := create(file, file)

@@ -33,7 +33,7 @@ type Anywhere struct{}
 // Open opens the file at name.
 func (Anywhere) Open(name string) (fs.File, error) {
 	f, err := os.Open(name)
-	return f, fileFault(name, err)
+	return f, fault.File(name, err)
 }
 
 // Create starts the file at name.
@@ -109,7 +109,7 @@ func (u Under) open(name string) (*os.Root, error) {
 		return nil, u.outside(name)
 	}
 	root, err := os.OpenRoot(u.Dir)
-	return root, fileFault(u.Dir, err)
+	return root, fault.File(u.Dir, err)
 }
 
 func (u Under) outside(name string) error {
@@ -121,7 +121,7 @@ func (u Under) outside(name string) error {
 // error value for it, but all others come from the system and are its numbers.
 func (u Under) fault(name string, err error) error {
 	if _, system := errors.AsType[syscall.Errno](err); err == nil || system {
-		return fileFault(name, err)
+		return fault.File(name, err)
 	}
 	return u.outside(name)
 }
@@ -149,31 +149,10 @@ func readAll(files Files, name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, fileFault(name, err)
+		return nil, fault.File(name, err)
 	}
 	if int64(len(data)) > limit {
 		return nil, fault.New(fault.Limit, name, "larger than %d bytes", limit)
 	}
 	return data, nil
-}
-
-// fileFault gives a file error its kind; it is nil for nil.
-func fileFault(name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
-	}
-	cause := err
-	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-		cause = pathErr.Err
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fault.New(fault.NotFound, name, "no such file or folder")
-	case errors.Is(err, fs.ErrPermission):
-		return fault.New(fault.Denied, name, "%w", cause)
-	}
-	return fault.New(fault.Unavailable, name, "%w", cause)
 }

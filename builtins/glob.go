@@ -44,7 +44,7 @@ func glob(fsys fs.FS, pattern string) ([]string, error) {
 		return err != nil || info.IsDir()
 	})
 	slices.Sort(found)
-	return found, fileFault(pattern, err)
+	return found, fault.File(pattern, err)
 }
 
 // walk is fs.Glob for patterns with **.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/builtins/internal/engine"
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // InspectArgs are the arguments of [Inspect].
@@ -67,16 +68,20 @@ func Inspect(ctx context.Context, e *Env, args *InspectArgs) (*Inspection, error
 func inspectFile(ctx context.Context, path string, o engine.OpenOptions) (*Inspection, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fileFault(o.Name, err)
+		return nil, fault.File(o.Name, err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, fault.New(fault.Usage, o.Name, "is a folder, neither an image nor a bundle").
+			WithHint("build it first: policy build %s -t NAME", o.Name)
+	}
 	bundle, err := engine.Inspect(ctx, f, o)
 	if err != nil {
 		return nil, err
 	}
 	digest, size, err := digestOf(f)
 	if err != nil {
-		return nil, fileFault(o.Name, err)
+		return nil, fault.File(o.Name, err)
 	}
 	image := Image{Ref: strings.TrimSuffix(o.Name, "/"), Digest: digest.String(), Size: &size, Annotations: map[string]string{}}
 	return &Inspection{Image: image, Bundle: bundle}, nil

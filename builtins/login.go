@@ -78,7 +78,7 @@ func (args *LoginArgs) password(e *Env) (string, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(e.In, 1<<20))
 	if err != nil {
-		return "", fileFault("standard input", err)
+		return "", fault.File("standard input", err)
 	}
 	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	if password == "" {

@@ -25,15 +25,15 @@ func create(name, path string) (*Output, error) {
 			return nil, fault.New(fault.Usage, name, "is a folder, not a file").WithHint("name a file in it")
 		case !info.Mode().IsRegular():
 			f, err := os.OpenFile(path, os.O_WRONLY, 0)
-			return &Output{name: name, path: path, temp: f, device: true}, fileFault(name, err)
+			return &Output{name: name, path: path, temp: f, device: true}, fault.File(name, err)
 		}
 		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return nil, fileFault(name, err)
+			return nil, fault.File(name, err)
 		}
 	}
 	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return nil, fileFault(name, err)
+		return nil, fault.File(name, err)
 	}
 	return &Output{name: name, path: path, temp: temp}, nil
 }
@@ -41,14 +41,14 @@ func create(name, path string) (*Output, error) {
 // Write adds to the file.
 func (o *Output) Write(p []byte) (int, error) {
 	n, err := o.temp.Write(p)
-	return n, fileFault(o.name, err)
+	return n, fault.File(o.name, err)
 }
 
 // Commit puts the file under its name, replacing what was there.
 func (o *Output) Commit() error {
 	o.done = true
 	if o.device {
-		return fileFault(o.name, o.temp.Close())
+		return fault.File(o.name, o.temp.Close())
 	}
 	err := errors.Join(o.temp.Chmod(0o644), o.temp.Sync(), o.temp.Close())
 	if err == nil {
@@ -57,7 +57,7 @@ func (o *Output) Commit() error {
 	if err != nil {
 		_ = os.Remove(o.temp.Name())
 	}
-	return fileFault(o.name, err)
+	return fault.File(o.name, err)
 }
 
 // Close drops the file unless it was committed.

@@ -34,7 +34,7 @@ func Save(ctx context.Context, e *Env, args *SaveArgs) (*Saved, error) {
 			return nil, fault.New(fault.Usage, "-", "there is no standard output to save to here").WithHint("name a file")
 		}
 		if err := verified.copyTo(e.Out); err != nil {
-			return nil, fileFault("standard output", err)
+			return nil, fault.File("standard output", err)
 		}
 		return saved, verified.finish()
 	}

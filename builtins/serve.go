@@ -77,7 +77,7 @@ func (o ServeOptions) listen() (net.Listener, string, error) {
 	if o.Cert != "" || o.Key != "" {
 		pair, err := tls.LoadX509KeyPair(o.Cert, o.Key)
 		if file, ok := errors.AsType[*fs.PathError](err); ok {
-			return nil, "", fileFault(file.Path, err)
+			return nil, "", fault.File(file.Path, err)
 		} else if err != nil {
 			return nil, "", fault.New(fault.Invalid, o.Cert, "%w", err).WithHint("give the certificate and its key as PEM files")
 		}

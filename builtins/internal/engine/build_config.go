@@ -39,7 +39,7 @@ func (o *BuildOptions) readConfig() error {
 	if o.BuildConfigFile != "" {
 		text, err := os.ReadFile(o.BuildConfigFile)
 		if err != nil {
-			return fromFS(o.BuildConfigFile, err)
+			return fault.File(o.BuildConfigFile, err)
 		}
 		if text, err = YAMLToJSON(o.BuildConfigFile, text); err != nil {
 			return err

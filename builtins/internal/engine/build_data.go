@@ -136,7 +136,7 @@ func (c *dataCheck) file(f *source) error {
 		if _, ok := errors.AsType[*artifact.JSONError](err); ok {
 			return err
 		}
-		return fromFS(f.typed, err)
+		return fault.File(f.typed, err)
 	}
 	return s.Close()
 }

@@ -79,7 +79,7 @@ func hashSource(h io.Writer, f *source, buf []byte) error {
 	}
 	defer r.Close()
 	if _, err := io.CopyBuffer(h, struct{ io.Reader }{r}, buf); err != nil {
-		return fromFS(f.typed, err)
+		return fault.File(f.typed, err)
 	}
 	return nil
 }

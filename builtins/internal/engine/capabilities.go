@@ -37,7 +37,7 @@ func loadCapabilities(name string) (*capabilitySet, error) {
 		return c, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fromFS(name, err)
+		return nil, fault.File(name, err)
 	}
 	versions, err := ast.LoadCapabilitiesVersions()
 	if err != nil {

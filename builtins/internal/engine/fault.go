@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/loader"
@@ -104,10 +103,10 @@ func fromOPA(ctx context.Context, subject string, err error) error {
 		return &fault.Error{Kind: fault.Invalid, Subject: subject, Err: ps}
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return fromFS(subject, err)
+		return fault.File(subject, err)
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		return fromFS(subject, err)
+		return fault.File(subject, err)
 	}
 	if se, ok := errors.AsType[*storage.Error](err); ok && se.Code == storage.NotFoundErr {
 		return &fault.Error{Kind: fault.NotFound, Subject: subject, Err: err}
@@ -173,33 +172,3 @@ func (p *Problem) locate(loc *ast.Location) {
 		p.File, p.Line, p.Col = loc.File, loc.Row, loc.Col
 	}
 }
-
-// fromFS turns an error of the file system about a path the user named into a
-// fault: not there, not allowed, not the right sort, or not answering.
-func fromFS(path string, err error) error {
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
-	}
-	cause := err
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		cause = pe.Err // the subject names the path already, and as it was typed
-	}
-	f := &fault.Error{Kind: fault.Unavailable, Subject: path, Err: cause}
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		f.Kind, f.Err = fault.NotFound, errNoSuchFile
-	case errors.Is(err, fs.ErrPermission):
-		f.Kind = fault.Denied
-	case errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
-		f.Kind = fault.Invalid
-	}
-	return f
-}
-
-// errNoSuchFile is fs.ErrNotExist in the words of a person.
-var errNoSuchFile error = noSuchFile{}
-
-type noSuchFile struct{}
-
-func (noSuchFile) Error() string        { return "no such file or folder" }
-func (noSuchFile) Is(target error) bool { return target == fs.ErrNotExist }

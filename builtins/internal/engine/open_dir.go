@@ -46,7 +46,7 @@ func readPath(ctx context.Context, name string, o dirOptions) (*part, error) {
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
-		return nil, fromFS(shown, err)
+		return nil, fault.File(shown, err)
 	case !info.IsDir() && !info.Mode().IsRegular():
 		return nil, fault.New(fault.Invalid, shown, "neither a file nor a folder")
 	}
@@ -75,7 +75,7 @@ func readPath(ctx context.Context, name string, o dirOptions) (*part, error) {
 	case strings.HasSuffix(name, ".tar.gz"), ext == ".tgz":
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, fromFS(shown, err)
+			return nil, fault.File(shown, err)
 		}
 		defer func() { _ = f.Close() }()
 		return readTarball(ctx, f, shown, o.limits)
@@ -97,14 +97,14 @@ func readFolder(ctx context.Context, folder, shown string, o dirOptions) (*part,
 	p := newPart(shown, prefix)
 	root, err := os.OpenRoot(folder)
 	if err != nil {
-		return nil, fromFS(shown, err)
+		return nil, fault.File(shown, err)
 	}
 	defer func() { _ = root.Close() }()
 	err = fs.WalkDir(root.FS(), ".", func(rel string, entry fs.DirEntry, err error) error {
 		base := path.Base(rel)
 		switch {
 		case err != nil:
-			return fromFS(prefix+rel, err)
+			return fault.File(prefix+rel, err)
 		case ctx.Err() != nil:
 			return fault.Of(context.Cause(ctx))
 		case rel == ".":
@@ -122,14 +122,14 @@ func readFolder(ctx context.Context, folder, shown string, o dirOptions) (*part,
 			return fault.New(fault.Invalid, prefix+rel, "a symbolic link that leads nowhere or out of %s", shown)
 		}
 		if err != nil {
-			return fromFS(prefix+rel, err)
+			return fault.File(prefix+rel, err)
 		}
 		if !info.Mode().IsRegular() || !o.first(filepath.Join(folder, filepath.FromSlash(rel))) {
 			return nil
 		}
 		raw, err := root.ReadFile(filepath.FromSlash(rel))
 		if err != nil {
-			return fromFS(prefix+rel, err)
+			return fault.File(prefix+rel, err)
 		}
 		return p.addLocal(rel, asText(raw), o)
 	})
@@ -180,7 +180,7 @@ func (p *part) addJSON(rel string, at []string, text string) error {
 func readText(name, shown string) (string, error) {
 	raw, err := os.ReadFile(name)
 	if err != nil {
-		return "", fromFS(shown, err)
+		return "", fault.File(shown, err)
 	}
 	return asText(raw), nil
 }

@@ -41,7 +41,7 @@ func (s Signing) config() (*bundle.SigningConfig, error) {
 	}
 	if s.ClaimsFile != "" {
 		if _, err := os.Stat(s.ClaimsFile); err != nil {
-			return nil, fromFS(s.ClaimsFile, err)
+			return nil, fault.File(s.ClaimsFile, err)
 		}
 	}
 	if s.Plugin == "" {
@@ -78,7 +78,7 @@ func (v Verification) config() (*bundle.VerificationConfig, error) {
 	}
 	key, err := signkeys.NewKeyConfig(v.Key, algorithm, v.Scope)
 	if err != nil {
-		return nil, fromFS("the verification key", err)
+		return nil, fault.File("the verification key", err)
 	}
 	return bundle.NewVerificationConfig(map[string]*bundle.KeyConfig{v.keyID(): key}, v.keyID(), v.Scope, v.ExcludeFiles), nil
 }

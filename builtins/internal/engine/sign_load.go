@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/bundle"
+
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // fileLoader hands all files of an input to OPA's reader of bundles.
@@ -17,7 +19,7 @@ type fileLoader func() (bundle.DirectoryLoader, io.Closer, error)
 func folderLoader(p Path, ignore []string) (bundle.DirectoryLoader, io.Closer, error) {
 	root, err := os.OpenRoot(p.Real)
 	if err != nil {
-		return nil, nil, fromFS(p.Typed, err)
+		return nil, nil, fault.File(p.Typed, err)
 	}
 	return bundle.NewFSLoaderWithRoot(below{root.FS()}, belowName).WithFilter(exclude(ignore)), root, nil
 }
@@ -38,7 +40,7 @@ func (b below) Open(name string) (fs.File, error) {
 func tarLoader(p Path, ignore []string) (bundle.DirectoryLoader, io.Closer, error) {
 	f, err := os.Open(p.Real)
 	if err != nil {
-		return nil, nil, fromFS(p.Typed, err)
+		return nil, nil, fault.File(p.Typed, err)
 	}
 	return bundle.NewTarballLoader(f).WithFilter(exclude(ignore)), f, nil
 }

@@ -51,7 +51,7 @@ func (s *source) read() ([]byte, error) {
 	defer r.Close()
 	text, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fromFS(s.typed, err)
+		return nil, fault.File(s.typed, err)
 	}
 	return text, nil
 }
@@ -102,7 +102,7 @@ func gather(ctx context.Context, o *BuildOptions) ([]*input, error) {
 func (g *gatherer) input(ctx context.Context, p Path) (*input, error) {
 	info, err := os.Stat(p.Real)
 	if err != nil {
-		return nil, fromFS(p.Typed, err)
+		return nil, fault.File(p.Typed, err)
 	}
 	switch {
 	case info.IsDir():
@@ -120,7 +120,7 @@ func (g *gatherer) single(p Path, size int64) (*input, error) {
 	s := &source{name: filepath.Base(p.Real), typed: p.Typed, size: size, file: func() (io.ReadCloser, error) {
 		f, err := os.Open(p.Real)
 		if err != nil {
-			return nil, fromFS(p.Typed, err)
+			return nil, fault.File(p.Typed, err)
 		}
 		return f, nil
 	}}
@@ -146,7 +146,7 @@ func (g *gatherer) folder(ctx context.Context, p Path) (*input, error) {
 	in := &input{path: p}
 	root, err := os.OpenRoot(p.Real)
 	if err != nil {
-		return nil, fromFS(p.Typed, err)
+		return nil, fault.File(p.Typed, err)
 	}
 	defer root.Close()
 	in.bundle = func() (bundle.DirectoryLoader, io.Closer, error) { return folderLoader(p, g.o.Ignore) }
@@ -156,7 +156,7 @@ func (g *gatherer) folder(ctx context.Context, p Path) (*input, error) {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			return fromFS(typed, err)
+			return fault.File(typed, err)
 		}
 		if name == "." {
 			return nil
@@ -182,7 +182,7 @@ func (g *gatherer) folder(ctx context.Context, p Path) (*input, error) {
 				return fault.New(fault.Invalid, typed, "a symbolic link that leads nowhere or out of %s", p.Typed).
 					WithHint("copy the file there, or leave it out: --ignore %s", path.Base(name))
 			}
-			return fromFS(typed, err)
+			return fault.File(typed, err)
 		}
 		if !info.Mode().IsRegular() {
 			return fault.New(fault.Invalid, typed, "not a file")
@@ -195,7 +195,7 @@ func (g *gatherer) folder(ctx context.Context, p Path) (*input, error) {
 			// Through the root again: what was a file may have become a link since.
 			f, err := os.OpenInRoot(p.Real, filepath.FromSlash(name))
 			if err != nil {
-				return nil, fromFS(typed, err)
+				return nil, fault.File(typed, err)
 			}
 			return f, nil
 		}})

@@ -24,7 +24,7 @@ const (
 func (g *gatherer) tarball(in *input) error {
 	f, err := os.Open(in.path.Real)
 	if err != nil {
-		return fromFS(in.path.Typed, err)
+		return fault.File(in.path.Typed, err)
 	}
 	defer f.Close()
 	var magic [2]byte
@@ -32,7 +32,7 @@ func (g *gatherer) tarball(in *input) error {
 		return fault.New(fault.Invalid, in.path.Typed, "neither a folder, a .rego, .json or .yaml file, nor a bundle tarball")
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return fromFS(in.path.Typed, err)
+		return fault.File(in.path.Typed, err)
 	}
 	in.bundle = func() (bundle.DirectoryLoader, io.Closer, error) { return tarLoader(in.path, g.o.Ignore) }
 	var files []*source
@@ -86,7 +86,7 @@ var errFound = errors.New("found")
 func openEntry(p Path, l artifact.Limits, name string) (io.ReadCloser, error) {
 	f, err := os.Open(p.Real)
 	if err != nil {
-		return nil, fromFS(p.Typed, err)
+		return nil, fault.File(p.Typed, err)
 	}
 	pr, pw := io.Pipe()
 	go func() {
