@@ -23,12 +23,17 @@ type ListArgs struct {
 // of a registry, by name. It fails with NotFound when the registry does not
 // list, Denied when it refuses, Unavailable when it cannot answer.
 func List(ctx context.Context, e *Env, args *ListArgs) (Listing, error) {
+	args, only, err := args.exact(e)
+	if err != nil {
+		return nil, err
+	}
 	host, path, err := args.scope(e)
 	if err != nil {
 		return nil, err
 	}
 	if args.Remote {
-		return e.listRemote(ctx, args, host, path)
+		images, err := e.listRemote(ctx, args, host, path)
+		return only.among(images), err
 	}
 	entries, err := e.Store.List(ctx)
 	if err != nil {
@@ -36,12 +41,43 @@ func List(ctx context.Context, e *Env, args *ListArgs) (Listing, error) {
 	}
 	images := Listing{}
 	for _, entry := range entries {
-		if image := e.listed(entry); within(image.Repository, host, path) {
+		image := e.listed(entry)
+		// A name without a registry and an organisation is below library/.
+		short := host == e.Settings.DefaultDomain && path != "" && !strings.Contains(path, "/")
+		if within(image.Repository, host, path) || short && within(image.Repository, host, "library/"+path) {
 			images = append(images, image)
 		}
 	}
 	slices.SortStableFunc(images, newestFirst)
-	return images, nil
+	return only.among(images), nil
+}
+
+// one is the image that a whole reference means; the zero value is any.
+type one struct{ repository, tag, digest string }
+
+// exact takes what the verbs print, name:tag@digest, for that image alone.
+func (args *ListArgs) exact(e *Env) (*ListArgs, one, error) {
+	last := args.Prefix[strings.LastIndexByte(args.Prefix, '/')+1:]
+	_, after, tagged := strings.Cut(last, ":")
+	port := last == args.Prefix && strings.Trim(after, "0123456789") == ""
+	if !tagged || port || args.Server != "" || args.Organization != "" {
+		return args, one{}, nil
+	}
+	n, err := artifact.ParseName(args.Prefix, e.Settings.DefaultDomain)
+	if err != nil {
+		return args, one{}, err
+	}
+	copied := *args
+	copied.Prefix = n.Registry + "/" + n.Repository
+	return &copied, one{copied.Prefix, n.Tag, n.Digest.String()}, nil
+}
+
+func (o one) among(images Listing) Listing {
+	return slices.DeleteFunc(images, func(i *Image) bool {
+		return o.repository != "" && i.Repository != o.repository ||
+			o.tag != "" && i.Tag != o.tag ||
+			o.digest != "" && i.Digest != "" && i.Digest != o.digest
+	})
 }
 
 func newestFirst(a, b *Image) int {
