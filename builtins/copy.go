@@ -121,6 +121,10 @@ func (p place) open(ctx context.Context, e *Env, typed string) (*local, error) {
 	}
 	return held(ctx, p.store, func() (*local, error) {
 		entry, err := p.store.Get(ctx, p.entry)
+		if errors.Is(err, fault.NotFound) {
+			return nil, fault.New(fault.NotFound, typed, "no image of that tag in the layout").
+				WithHint("a layout is named ocidir://FOLDER:TAG, without :TAG it is :latest")
+		}
 		if err != nil {
 			return nil, fault.In("", typed, err)
 		}

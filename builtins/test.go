@@ -31,6 +31,9 @@ type TestReport = engine.TestReport
 // with a Rejected fault. It fails with Invalid when the Rego does not compile,
 // with NotFound when there is no test.
 func Test(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error) {
+	if args.Threshold < 0 || args.Threshold > 100 {
+		return nil, fault.New(fault.Usage, "", "a coverage threshold is a percentage, 0 to 100, not %v", args.Threshold)
+	}
 	o := engine.TestOptions{
 		Run:         args.Run,
 		Verbose:     args.Trace,
