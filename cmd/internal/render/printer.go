@@ -1,6 +1,8 @@
 package render
 
 import (
+	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"reflect"
@@ -77,6 +79,9 @@ func (p *Printer) Answer(v any) error {
 	}
 	text, err := p.answer(v)
 	if err != nil {
+		for m, ok := errors.AsType[*json.MarshalerError](err); ok; m, ok = errors.AsType[*json.MarshalerError](err) {
+			err = m.Unwrap() // types of ours, which mean nothing to the reader
+		}
 		return fault.New(fault.Script, "", "the answer cannot be shown: %w", err)
 	}
 	if p.OutTerminal {
