@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -84,6 +85,7 @@ type session struct {
 	settings builtins.Settings
 	env      *builtins.Env
 	stop     func() // progress
+	unwatch  func() // memory
 	cancel   context.CancelFunc
 }
 
@@ -97,6 +99,7 @@ func (a *app) open(ctx context.Context, flags *config.Flags) (*session, error) {
 	settings.UserAgent = "policy/" + version()
 	a.printer.Quiet, a.printer.Verbosity = flags.Quiet, flags.Level()
 	s := &session{app: a, ctx: ctx, settings: settings, cancel: func() {}}
+	s.unwatch = a.watchMemory(cmp.Or(flags.MaxHeap, defaultMemory), func(err error) { os.Exit(a.finish(err)) })
 	if t := sources.Timeout; t > 0 {
 		s.ctx, s.cancel = context.WithTimeoutCause(ctx, t,
 			fault.New(fault.Limit, "", "it took longer than %s", t).WithHint("raise --timeout"))
@@ -121,6 +124,7 @@ func (s *session) Close() error {
 	err := s.env.Close()
 	s.stop()
 	s.cancel()
+	s.unwatch()
 	return err
 }
 

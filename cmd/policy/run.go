@@ -28,7 +28,6 @@ type runCommand struct {
 type runFlags struct {
 	output
 	MaxSteps uint64 `placeholder:"N" help:"Steps that the pipeline may take."`
-	MaxHeap  int64  `placeholder:"MIB" help:"Memory that the pipeline may use."`
 }
 
 func (*runCommand) Help() string {

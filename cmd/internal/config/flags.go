@@ -24,6 +24,7 @@ type Flags struct {
 	FileStoreRoot string         `placeholder:"DIR" group:"Global flags" help:"Where images, credentials and settings live."`
 	LockTimeout   *time.Duration `placeholder:"30s" group:"Global flags" help:"Longest wait for another policy process."`
 	Timeout       time.Duration  `placeholder:"30s" group:"Global flags" help:"Longest time the command may take."`
+	MaxHeap       int64          `placeholder:"MIB" group:"Global flags" help:"Memory the command may use: 4096, in a pipeline 2048."`
 	Concurrency   *int           `placeholder:"N" group:"Global flags" help:"References to work on at once."`
 
 	Limit map[string]string `sep:"none" mapsep:"none" placeholder:"KEY=VALUE" group:"Global flags" help:"Bundle limit: total, ratio, entries, name_length."`
