@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/builtins/internal/engine"
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -105,6 +106,9 @@ func (args *EvalArgs) input(e *Env) ([]byte, error) {
 	case args.StdinInput:
 		return Document{path: "-"}.read(e)
 	case args.InputJSON != "":
+		if err := artifact.ValidateJSON(strings.NewReader(args.InputJSON)); err != nil {
+			return nil, fault.New(fault.Usage, "", "--input-json is not JSON: %w", err)
+		}
 		return []byte(args.InputJSON), nil
 	}
 	return args.Input.read(e)

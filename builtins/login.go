@@ -19,10 +19,12 @@ type LoginArgs struct {
 	Password      Secret `short:"p" help:"Password or token. It is safer on standard input."`
 	PasswordStdin bool   `star:"-" help:"Read the password from standard input."`
 	DefaultDomain bool   `name:"default-domain" star:"default" short:"d" help:"Make this the registry of references that name none."`
+
+	asked bool // the password was typed at the prompt
 }
 
 // Answer takes the password that LogIn asked for.
-func (args *LoginArgs) Answer(password string) { args.Password = NewSecret(password) }
+func (args *LoginArgs) Answer(password string) { args.Password, args.asked = NewSecret(password), true }
 
 // LogIn checks credentials with a registry and stores them, in the credential
 // helper that the configuration names for the host or else in a file. It fails
@@ -68,6 +70,9 @@ func LogIn(ctx context.Context, e *Env, args *LoginArgs) (*Login, error) {
 
 func (args *LoginArgs) password(e *Env) (string, error) {
 	if !args.PasswordStdin {
+		if args.Password.Reveal() != "" && e.In != nil && !args.asked {
+			e.Events.send(Event{State: Warning, Message: "a password on the command line can be seen by others on this machine; --password-stdin is safer"})
+		}
 		return args.Password.Reveal(), nil
 	}
 	if args.Password.Reveal() != "" {

@@ -145,13 +145,22 @@ func (e *Env) missing(ctx context.Context, name artifact.Name) error {
 	if all, err := e.Store.List(ctx); err == nil {
 		var names []string
 		for _, entry := range all {
-			names = append(names, entry.Name)
+			names = append(names, e.short(entry.Name))
 		}
-		if near := fault.Nearest(name.Tagged(), names); near != "" {
+		if near := fault.Nearest(e.short(name.Tagged()), names); near != "" {
 			return f.WithHint("did you mean %s?", near)
 		}
 	}
 	return f.WithHint("pull it (policy pull %s) or build it (policy build DIR -t %s)", name.Tagged(), name.Tagged())
+}
+
+// short is a name without what the default domain adds to it: what a person
+// mistypes is the rest.
+func (e *Env) short(name string) string {
+	if rest, ok := strings.CutPrefix(name, e.Settings.DefaultDomain+"/"); ok {
+		name = strings.TrimPrefix(rest, "library/")
+	}
+	return strings.TrimSuffix(name, ":latest")
 }
 
 // looksLikePath tells a path from a reference where an argument may be either

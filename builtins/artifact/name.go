@@ -122,7 +122,12 @@ func canonicalHost(host string) string {
 }
 
 // Familiar is the repository with its registry, without tag or digest.
-func (n Name) Familiar() string { return n.Registry + "/" + n.Repository }
+func (n Name) Familiar() string {
+	if n.Repository == "" { // the registry as a whole
+		return n.Registry
+	}
+	return n.Registry + "/" + n.Repository
+}
 
 // Tagged is the name an image is stored under: registry/repository:tag, or
 // registry/repository@digest when there is no tag.

@@ -165,7 +165,7 @@ func newFunction(f runtime.Function) *function {
 	return &function{Function: f, target: reflect.New(reflect.StructOf(fields))}
 }
 
-// Help is the function's docstring below its first line.
+// functionCommand is a function as the parser sees it.
 type functionCommand struct {
 	Args any `embed:""`
 

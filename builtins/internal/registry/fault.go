@@ -143,8 +143,11 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 		return fault.New(fault.NotFound, "", "%w", a).WithHint(v.missing, n.Repository)
 	case a.status == http.StatusNotFound:
 		f := fault.New(fault.NotFound, "", "%w", a)
-		if n.Repository != "" {
+		switch {
+		case n.Repository != "" && n.Tag+n.Digest.String() != "":
 			f.Hint = "see what is there: policy tags " + n.Familiar()
+		case n.Repository != "":
+			f.Hint = "see what is there: policy images --remote " + n.Registry
 		}
 		return f
 	case a.status == http.StatusTooManyRequests:
@@ -192,7 +195,7 @@ func brokenFault(n artifact.Name, b *broken) *fault.Error {
 	}
 	if d, ok := errors.AsType[*net.DNSError](b.err); ok {
 		if d.IsNotFound {
-			return fault.New(fault.Unavailable, "", "there is no host %q: %w", d.Name, fault.Unavailable).
+			return fault.New(fault.Unavailable, "", "there is no host %q", d.Name).
 				WithHint("check the spelling of the registry in %s", n.Familiar())
 		}
 		return fault.New(fault.Unavailable, "", "looking up %q: %w", d.Name, d)
