@@ -64,11 +64,11 @@ func (c console) Read(p []byte) (int, error)  { return c.in.Read(p) }
 func (c console) Write(p []byte) (int, error) { return c.out.Write(p) }
 
 // Close gives the terminal back.
-func (c console) Close() error {
-	if c.in == c.out {
-		return c.in.Close()
+func (c console) Close() {
+	_ = c.in.Close()
+	if c.out != c.in {
+		_ = c.out.Close()
 	}
-	return errors.Join(c.in.Close(), c.out.Close())
 }
 
 func read(tty console, q *fault.Question) (string, error) {
