@@ -99,11 +99,24 @@ func memoryAtMost(mb float64) bar {
 // timeAtMost is a bar in milliseconds of the machine of performance.md.
 func timeAtMost(ms float64) bar { return scaled("≤ "+duration(ms/1e3), ms) }
 
+// yardstick is the program that tells how slow the machine is, when it runs in
+// turn with those of a job.
+const yardstick = "opa version"
+
+// slowness is by how much this machine, in this job if the yardstick is part of
+// it, is slower than that of performance.md: 1 if it is not.
+func (b *bench) slowness(all []series) float64 {
+	if s, ok := find(all, yardstick); ok {
+		return max(1, s.time()/reference)
+	}
+	return b.scale
+}
+
 // scaled is a bar in milliseconds, widened by as much as this machine is slower
 // than that of performance.md.
 func scaled(text string, ms float64) bar {
 	return bar{text, func(b *bench, all []series) verdict {
-		seen, most := all[0].time(), ms/1e3*b.scale
+		seen, most := all[0].time(), ms/1e3*b.slowness(all)
 		return word(text, seen, most, "%s, of %s here", duration(seen), duration(most))
 	}}
 }
@@ -116,7 +129,7 @@ func over(name string, ms float64) bar {
 		if !ok {
 			return verdict{text, "not measured", "unknown"}
 		}
-		seen, most := all[0].time()-other.time(), ms/1e3*b.scale
+		seen, most := all[0].time()-other.time(), ms/1e3*b.slowness(all)
 		return word(text, seen, most, "+ %s, of %s here", duration(seen), duration(most))
 	}}
 }

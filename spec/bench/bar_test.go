@@ -33,6 +33,7 @@ func TestBars(t *testing.T) {
 		{timeAtMost(8), 1.5, "12 ms, of 12 ms here", "yes"},
 		{over("start", 3), 1, "+ 2 ms, of 3 ms here", "yes"},
 		{over("start", 1), 1, "+ 2 ms, of 1 ms here", "no"},
+		{over("start", 1), 2.5, "+ 2 ms, of 2.5 ms here", "yes"},
 		{bestOf("crane", "opa"), 1, "1.09 × crane", "no"},
 		{bestOf("opa", "regctl"), 1, "0.67 × opa", "yes"},
 		{bestOf("regctl"), 1, "no peer here", "unknown"},
@@ -43,6 +44,19 @@ func TestBars(t *testing.T) {
 		if v.Seen != test.seen || v.Holds != test.holds {
 			t.Errorf("%s: %s, %s; want %s, %s", v.Bar, v.Seen, v.Holds, test.seen, test.holds)
 		}
+	}
+}
+
+// The yardstick that ran with a job counts, not the one that ran before all.
+func TestYardstick(t *testing.T) {
+	t.Parallel()
+	ran := []series{{Name: "policy", Seconds: []float64{0.020}}, {Name: yardstick, Seconds: []float64{0.022}}}
+	if v := timeAtMost(10).judge(&bench{scale: 1}, ran); v.Holds != "yes" {
+		t.Errorf("%+v", v)
+	}
+	ran[1].Seconds[0] = 0.005
+	if v := timeAtMost(19).judge(&bench{scale: 9}, ran); v.Holds != "no" {
+		t.Errorf("%+v: a fast machine makes no bar harder, and none easier", v)
 	}
 }
 

@@ -35,9 +35,7 @@ func script(ctx context.Context, b *bench) ([]series, error) {
 		return nil, err
 	}
 	policy := b.tools["policy"].path
-	return b.alternate(ctx, 30,
-		program{name: "policy", command: always(policy, "run", file)},
-		program{name: "start", command: always(policy, "version")})
+	return b.alternate(ctx, 30, append([]program{{name: "policy", command: always(policy, "run", file)}, b.start()}, b.yardstick()...)...)
 }
 
 // call takes the figure of the benchmark in package runtime, and puts a builtin

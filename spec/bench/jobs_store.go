@@ -33,10 +33,11 @@ func save(ctx context.Context, b *bench) ([]series, error) {
 	w := &wire{bench: b, single: single, layer: layer}
 	out := filepath.Join(b.work, "saved.tar.gz")
 	empty := func(int) error { return b.afresh(out) }
-	return b.alternate(ctx, 7,
-		program{name: "policy", store: store, before: empty, command: always(b.tools["policy"].path, "save", ref, "-f", out)},
-		program{name: "cp", before: empty, command: always("cp", w.blob(), out)},
-		program{name: "cp + sync -d", before: empty, command: always("sh", "-c", `cp "$1" "$2" && sync -d "$2"`, "cp", w.blob(), out)})
+	return b.alternate(ctx, 7, append([]program{
+		{name: "policy", store: store, before: empty, command: always(b.tools["policy"].path, "save", ref, "-f", out)},
+		{name: "cp", before: empty, command: always("cp", w.blob(), out)},
+		{name: "cp + sync -d", before: empty, command: always("sh", "-c", `cp "$1" "$2" && sync -d "$2"`, "cp", w.blob(), out)},
+	}, b.yardstick()...)...)
 }
 
 // full is a store of this run with n images.
@@ -89,10 +90,10 @@ func tag(n int) func(context.Context, *bench) ([]series, error) {
 			return nil, err
 		}
 		source := fmt.Sprintf("ghcr.io/acme/policy-%d:1.%d", n/2%50, n/2)
-		return b.alternate(ctx, 20, program{
+		return b.alternate(ctx, 20, append([]program{{
 			name: "policy", store: store, before: restore, want: "ghcr.io/acme/stable:1@sha256:",
 			command: always(b.tools["policy"].path, "tag", source, "ghcr.io/acme/stable:1"),
-		}, b.start())
+		}, b.start()}, b.yardstick()...)...)
 	}
 }
 
@@ -102,10 +103,10 @@ func images(n int) func(context.Context, *bench) ([]series, error) {
 		if err != nil {
 			return nil, err
 		}
-		return b.alternate(ctx, 20, program{
+		return b.alternate(ctx, 20, append([]program{{
 			name: "policy", store: store, want: fmt.Sprintf("1.%d\t", n-1),
 			command: always(b.tools["policy"].path, "images"),
-		}, b.start())
+		}, b.start()}, b.yardstick()...)...)
 	}
 }
 

@@ -157,5 +157,5 @@ func pushAgain(ctx context.Context, b *bench) ([]series, error) {
 		"crane":  {command: always(b.tools["crane"].path, "push", w.single, ref)},
 		"regctl": {command: always(b.tools["regctl"].path, "--host", "reg="+w.addr+",tls=disabled", "image", "copy", "ocidir://"+w.single+":1", ref)},
 	}
-	return b.alternate(ctx, 20, b.has(all, "policy", "crane", "regctl")...)
+	return b.alternate(ctx, 20, append(b.has(all, "policy", "crane", "regctl"), b.yardstick()...)...)
 }

@@ -44,7 +44,7 @@ func (r *report) markdown(w io.Writer) {
 	for _, why := range r.b.absent {
 		fmt.Fprintf(w, "Not there: %s.\n", strings.ReplaceAll(why, "\n", " "))
 	}
-	fmt.Fprintf(w, "\nBars in milliseconds are those of a machine where `opa version` takes %.0f ms, times %.2f: as much slower is this one.\n", reference*1e3, r.b.scale)
+	fmt.Fprintf(w, "\nBars in milliseconds are those of a machine where `opa version` takes %.0f ms. Where it takes longer, in turn with the job, they are as much wider.\n", reference*1e3)
 	fmt.Fprintf(w, "A peak below %.0f MB cannot be seen: a process starts with that of its parent.\n", float64(ownPeak())/1e6)
 
 	fmt.Fprintf(w, "\n## Bars\n\n| job | bar | seen | holds |\n|---|---|---|---|\n")
