@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"go.starlark.net/starlark"
 
@@ -76,12 +77,16 @@ func (b Builtin) Signature() (string, error) {
 // value is the builtin under one of its names, bound to the module that sees it.
 func (b Builtin) value(name string, m Module) *starlark.Builtin {
 	plain, shared := starlark.Universe[name]
+	if shared && slices.Contains(walkers, name) {
+		plain = around(name, walk)
+	}
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		if shared {
 			// A name of the language keeps its meaning wherever the language
 			// gives it one: list((1, 2)) is Starlark's, list("x") is ours.
-			if v, err := starlark.Call(thread, plain, args, kwargs); err == nil {
-				return v, nil
+			v, err := starlark.Call(thread, plain, args, kwargs)
+			if err == nil || errors.Is(err, fault.Limit) {
+				return v, err
 			}
 		}
 		return b.call(thread, name, m, args, kwargs)

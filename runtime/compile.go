@@ -100,19 +100,19 @@ func (e *nameErrors) describe(l *loader, i int) (text, hint string) {
 
 // candidates are the names a typo may have meant.
 func (e *nameErrors) candidates() []string {
-	names := slices.DeleteFunc(e.env.Keys(), func(name string) bool { return name == guardName })
+	names := slices.DeleteFunc(e.env.Keys(), isGuard)
 	names = append(names, starlark.Universe.Keys()...)
 	syntax.Walk(e.module.file, func(n syntax.Node) bool {
 		if dot, ok := n.(*syntax.DotExpr); ok {
 			syntax.Walk(dot.X, func(n syntax.Node) bool {
-				if id, ok := n.(*syntax.Ident); ok && !e.undefined[id.Name] && id.Name != guardName {
+				if id, ok := n.(*syntax.Ident); ok && !e.undefined[id.Name] && !isGuard(id.Name) {
 					names = append(names, id.Name)
 				}
 				return true
 			})
 			return false
 		}
-		if id, ok := n.(*syntax.Ident); ok && !e.undefined[id.Name] && id.Name != guardName {
+		if id, ok := n.(*syntax.Ident); ok && !e.undefined[id.Name] && !isGuard(id.Name) {
 			names = append(names, id.Name)
 		}
 		return true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -11,10 +12,12 @@ import (
 	"github.com/policyhost/policy/runtime/fault"
 )
 
-// Repetition is the one operation of the language that makes much out of little
-// in a single step: [0] * 100000000 takes 1.6 GB, and nothing can interrupt it,
-// not even the watchdog. So x * y is compiled as x * guarded(y), where guarded
-// is a name that no script can write, and refuses what is too large beforehand.
+// Some operations of the language make much out of little in a single step:
+// [0] * 100000000 takes 1.6 GB, and nothing can interrupt it, not even the
+// watchdog; what asks for more than there is ends the process. So x * y is
+// compiled as x * guarded(y), where guarded is a name that no script can write,
+// and refuses what is too large beforehand. The functions that are guarded the
+// same way are in guard_calls.go.
 
 // guardName is guarded in the names of a module.
 const guardName = "*"
@@ -25,9 +28,13 @@ const maxRepeated = 256 << 20
 // bytesPerStep is how much can be filled in the time of a step.
 const bytesPerStep = 64
 
-// guardRepetition wraps the right operand of each multiplication in f.
+// isGuard reports a name that only the compiler writes.
+func isGuard(name string) bool { return strings.HasSuffix(name, guardName) }
+
+// guardRepetition wraps the right operand of each multiplication in f, and each
+// method that may be a string's replace.
 func guardRepetition(f *syntax.File, text []byte) {
-	if bytes.IndexByte(text, '*') >= 0 {
+	if bytes.IndexByte(text, '*') >= 0 || bytes.Contains(text, []byte(replaceName)) {
 		rewrite(reflect.ValueOf(f.Stmts))
 	}
 }
@@ -37,8 +44,12 @@ func guardRepetition(f *syntax.File, text []byte) {
 func rewrite(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Interface:
-		if !v.IsNil() {
-			rewrite(v.Elem())
+		if v.IsNil() {
+			return
+		}
+		rewrite(v.Elem())
+		if dot, ok := v.Interface().(*syntax.DotExpr); ok && dot.Name.Name == replaceName && v.CanSet() {
+			v.Set(reflect.ValueOf(guard(replaceName+guardName, dot, dot.NamePos)))
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
@@ -56,21 +67,22 @@ func rewrite(v reflect.Value) {
 		switch node := v.Interface().(type) {
 		case *syntax.BinaryExpr:
 			if node.Op == syntax.STAR {
-				node.Y = guard(node.Y, node.OpPos)
+				node.Y = guard(guardName, node.Y, node.OpPos)
 			}
 		case *syntax.AssignStmt:
 			if node.Op == syntax.STAR_EQ {
-				node.RHS = guard(node.RHS, node.OpPos)
+				node.RHS = guard(guardName, node.RHS, node.OpPos)
 			}
 		}
 	}
 }
 
-func guard(y syntax.Expr, pos syntax.Position) syntax.Expr {
+// guard makes the expression name(x).
+func guard(name string, x syntax.Expr, pos syntax.Position) syntax.Expr {
 	return &syntax.CallExpr{
-		Fn:     &syntax.Ident{NamePos: pos, Name: guardName},
+		Fn:     &syntax.Ident{NamePos: pos, Name: name},
 		Lparen: pos,
-		Args:   []syntax.Expr{y},
+		Args:   []syntax.Expr{x},
 		Rparen: pos,
 	}
 }
@@ -88,7 +100,11 @@ type factor struct {
 // Binary multiplies unless the result would be too large.
 func (f factor) Binary(op syntax.Token, x starlark.Value, _ starlark.Side) (starlark.Value, error) {
 	if n, ok := f.Value.(starlark.Int); ok {
-		if err := f.check(x, n); err != nil {
+		if m, ok := x.(starlark.Int); ok {
+			if err := f.checkInt(m, n); err != nil {
+				return nil, err
+			}
+		} else if err := f.check(x, n); err != nil {
 			return nil, err
 		}
 	} else if n, ok := x.(starlark.Int); ok {
@@ -119,4 +135,21 @@ func (f factor) check(x starlark.Value, times starlark.Int) error {
 		return nil
 	}
 	return &fault.Error{Kind: fault.Limit, Err: fmt.Errorf("a %s repeated %s times takes more than %d MiB", x.Type(), times, maxRepeated>>20)}
+}
+
+// maxIntBits bounds the product of two integers.
+const maxIntBits = 1 << 20
+
+// checkInt refuses a product that is too large, or counts the steps it is worth.
+func (f factor) checkInt(x, y starlark.Int) error {
+	_, small := x.Int64()
+	if _, ok := y.Int64(); ok && small {
+		return nil
+	}
+	n, m := x.BigInt().BitLen(), y.BigInt().BitLen()
+	if n+m > maxIntBits {
+		return &fault.Error{Kind: fault.Limit, Err: fmt.Errorf("an integer of more than %d bits", maxIntBits)}
+	}
+	f.thread.Steps += uint64(n/64) * uint64(m/64) / bytesPerStep
+	return nil
 }

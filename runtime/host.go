@@ -79,14 +79,12 @@ func timeModule() *starlarkstruct.Module {
 
 // predeclared are the names a module sees besides those of the language.
 func (h *Host) predeclared(m Module) starlark.StringDict {
-	env := starlark.StringDict{
-		"fail":   starlark.NewBuiltin("fail", reject),
-		"struct": starlark.NewBuiltin("struct", starlarkstruct.Make),
-		"json":   starjson.Module,
-		"math":   starmath.Module,
-		"time":   timeModule(),
-	}
-	env[guardName] = starlark.NewBuiltin(guardName, guarded)
+	env := guards()
+	env["fail"] = starlark.NewBuiltin("fail", reject)
+	env["struct"] = starlark.NewBuiltin("struct", starlarkstruct.Make)
+	env["json"] = starjson.Module
+	env["math"] = starmath.Module
+	env["time"] = timeModule()
 	if m.Root == stdRoot {
 		env["failure"] = starlark.NewBuiltin("failure", catch)
 	}

@@ -214,6 +214,47 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// TestGuards holds that what would take all memory in one step is refused, and
+// that what stands for it is otherwise the language's own.
+func TestGuards(t *testing.T) {
+	t.Parallel()
+	refused := map[string]string{
+		"method":   `("a" * 1000000).replace("a", "b" * 1000000)`,
+		"bound":    "f = ('a' * 1000000).replace\nf('a', 'b' * 1000000)",
+		"getattr":  `getattr("a" * 1000000, "replace")("a", "b" * 1000000)`,
+		"empty":    `("a" * 1000000).replace("", "b" * 1000000)`,
+		"zip":      "zip(*([range(10000000)] * 1000))",
+		"product":  "x = 3\nfor _ in range(40):\n  x = x * x",
+		"in place": "x = 3\nfor _ in range(40):\n  x *= x",
+		"digits":   `int("f" * 100000000, 16)`,
+	}
+	for _, f := range []string{"all", "any", "dict", "enumerate", "list", "max", "min", "reversed", "set", "sorted", "tuple"} {
+		refused[f] = f + "(range(1, 1000000000000))"
+	}
+	for name, body := range refused {
+		err := run(t.Context(), t, runtime.Limits{}, body)
+		if f := fault.Of(err); f == nil || f.Kind != fault.Limit || len(err.Error()) > 200 {
+			t.Errorf("%s: got %.300s", name, show(err))
+		}
+	}
+	for _, body := range []string{"range(1000000000000)", "x = []\nx.append(x)\nx"} {
+		if err := run(t.Context(), t, runtime.Limits{}, body); err == nil || len(err.Error()) > 200 {
+			t.Errorf("%s: got %.300s", body, show(err))
+		}
+	}
+	plain := `
+"aXa".replace("", "-") == "-a-X-a-" or fail(1)
+"aaa".replace("a", "bc", 2) == "bcbca" or fail(2)
+struct(replace = 1).replace == 1 or fail(3)
+getattr("aa", "replace")("a", "b") + getattr(1, "x", "c") == "bbc" or fail(4)
+(list(range(3)), max([1, 3], key = lambda x: -x), int("ff", 16)) == ([0, 1, 2], 1, 255) or fail(5)
+(sorted([1, 2], reverse = True), dict(a = 1), zip([1], "b".elems())) == ([2, 1], {"a": 1}, [(1, "b")]) or fail(6)
+(1 << 500) * (1 << 500) == 1 << 500 << 500 or fail(7)`
+	if err := run(t.Context(), t, runtime.Limits{}, plain); err != nil {
+		t.Errorf("got %s", show(err))
+	}
+}
+
 func nested(depth int) string {
 	var b strings.Builder
 	for i := range depth {

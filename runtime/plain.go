@@ -3,6 +3,7 @@ package runtime
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -10,6 +11,8 @@ import (
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // Map is a dict or struct of a script in Go: its members keep their order.
@@ -68,7 +71,7 @@ func toGo(v starlark.Value) (any, error) { return toGoAt(v, 0) }
 
 func toGoAt(v starlark.Value, depth int) (any, error) {
 	if depth > maxNesting {
-		return nil, fmt.Errorf("a %s is nested more than %d deep, or contains itself", v.Type(), maxNesting)
+		return nil, &fault.Error{Kind: fault.Limit, Err: fmt.Errorf("a %s is nested more than %d deep, or contains itself", v.Type(), maxNesting)}
 	}
 	switch v := v.(type) {
 	case starlark.NoneType:
@@ -112,7 +115,19 @@ func toGoAt(v starlark.Value, depth int) (any, error) {
 	return nil, fmt.Errorf("a %s is no data", v.Type())
 }
 
+// pathTo says where in a value err is; not for what is too deep, since the way
+// there says nothing.
+func pathTo(err error, format string, args ...any) error {
+	if errors.Is(err, fault.Limit) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
+}
+
 func toSlice(v starlark.Iterable, depth int) (any, error) {
+	if starlark.Len(v) > maxItems {
+		return nil, &fault.Error{Kind: fault.Limit, Err: fmt.Errorf("a %s of more than %d items", v.Type(), maxItems)}
+	}
 	items := make([]any, 0, max(0, starlark.Len(v)))
 	iter := v.Iterate()
 	defer iter.Done()
@@ -120,7 +135,7 @@ func toSlice(v starlark.Iterable, depth int) (any, error) {
 	for i := 0; iter.Next(&e); i++ {
 		item, err := toGoAt(e, depth+1)
 		if err != nil {
-			return nil, fmt.Errorf("item %d: %w", i, err)
+			return nil, pathTo(err, "item %d", i)
 		}
 		items = append(items, item)
 	}
@@ -137,7 +152,7 @@ func dictToMap(d starlark.IterableMapping, depth int) (any, error) {
 		}
 		value, err := toGoAt(item[1], depth+1)
 		if err != nil {
-			return nil, fmt.Errorf("key %s: %w", key, err)
+			return nil, pathTo(err, "key %s", key)
 		}
 		m = append(m, Member{string(key), value})
 	}
@@ -154,7 +169,7 @@ func structToMap(s *starlarkstruct.Struct, depth int) (any, error) {
 		}
 		value, err := toGoAt(v, depth+1)
 		if err != nil {
-			return nil, fmt.Errorf("field %s: %w", name, err)
+			return nil, pathTo(err, "field %s", name)
 		}
 		m = append(m, Member{name, value})
 	}
