@@ -3,6 +3,7 @@ package builtins
 import (
 	"context"
 	"maps"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -143,7 +144,29 @@ func (args *BuildArgs) options(e *Env) (engine.BuildOptions, error) {
 		}
 		o.Paths = append(o.Paths, engine.Path{Typed: p, Real: real})
 	}
+	for _, file := range []*string{&o.BuildConfigFile, &o.Capabilities, &o.Signing.Key, &o.Signing.ClaimsFile, &o.Verification.Key} {
+		if *file, err = e.fileOrText(*file); err != nil {
+			return o, err
+		}
+	}
 	return o, nil
+}
+
+// fileOrText is where a file really is that the caller may read. What is no file
+// at all is left as it is: some arguments take a text, too, such as a version or
+// a key.
+func (e *Env) fileOrText(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	real, err := e.Files.Path(name)
+	if err == nil {
+		return real, nil
+	}
+	if _, notThere := os.Stat(name); notThere == nil {
+		return "", err
+	}
+	return name, nil
 }
 
 // created is the time the image shall carry: none unless asked for.
