@@ -77,11 +77,12 @@ func run(ctx context.Context) error {
 	}
 	report.finish()
 	report.markdown(os.Stdout)
+	err = errors.Join(failed...)
 	if *jsonFile != "" {
-		failed = append(failed, report.writeJSON(*jsonFile))
+		err = errors.Join(err, report.writeJSON(*jsonFile))
 	}
-	if *only == "" && len(failed) == 0 {
-		failed = append(failed, report.writeMarkdown(filepath.Join(b.here, "RESULTS.md")))
+	if *only == "" && err == nil {
+		err = report.writeMarkdown(filepath.Join(b.here, "RESULTS.md"))
 	}
-	return errors.Join(failed...)
+	return err
 }

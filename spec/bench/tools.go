@@ -47,6 +47,11 @@ func (b *bench) gather(ctx context.Context, peers string) error {
 	if err := b.know("policy", filepath.Join(dir, "policy")); err != nil {
 		return err
 	}
+	if commit, err := exec.CommandContext(ctx, "git", "-C", b.root, "describe", "--tags", "--always", "--dirty").Output(); err == nil {
+		t := b.tools["policy"]
+		t.Version = string(bytes.TrimSpace(commit))
+		b.tools["policy"] = t
+	}
 	if err := b.buildFloor(ctx, dir); err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}
