@@ -1,11 +1,17 @@
 package builtins
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
+	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
@@ -59,5 +65,20 @@ func TestCreateRefusesFolders(t *testing.T) {
 		if err := write(files, name); !errors.Is(err, fault.Usage) {
 			t.Errorf("%T: got %v", files, err)
 		}
+	}
+}
+
+// TestCopyEnds holds that a copy of any length ends with its context.
+func TestCopyEnds(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	endless := reader(func(p []byte) (int, error) {
+		cancel(cause)
+		return len(p), nil
+	})
+	v := newVerifier(endless, artifact.Descriptor{Digest: "sha256:" + digest.Digest(strings.Repeat("0", 64))})
+	if err := v.copyTo(ctx, io.Discard); !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
 	}
 }

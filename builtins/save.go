@@ -33,7 +33,7 @@ func Save(ctx context.Context, e *Env, args *SaveArgs) (*Saved, error) {
 		if e.Out == nil {
 			return nil, fault.New(fault.Usage, "-", "there is no standard output to save to here").WithHint("name a file")
 		}
-		if err := verified.copyTo(e.Out); err != nil {
+		if err := verified.copyTo(ctx, e.Out); err != nil {
 			return nil, fault.File("standard output", err)
 		}
 		return saved, verified.finish()
@@ -43,7 +43,7 @@ func Save(ctx context.Context, e *Env, args *SaveArgs) (*Saved, error) {
 		return nil, err
 	}
 	defer out.Close()
-	if err := verified.copyTo(out); err != nil {
+	if err := verified.copyTo(ctx, out); err != nil {
 		return nil, err
 	}
 	if err := verified.finish(); err != nil {

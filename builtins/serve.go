@@ -55,7 +55,9 @@ func Serve(ctx context.Context, s Settings, o ServeOptions) error {
 		return err
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	ended := make(chan struct{})
 	defer context.AfterFunc(ctx, func() {
+		defer close(ended)
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 500*time.Millisecond)
 		defer cancel()
 		if server.Shutdown(patience) != nil {
@@ -68,6 +70,7 @@ func Serve(ctx context.Context, s Settings, o ServeOptions) error {
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fault.In("", o.Addr, err)
 	}
+	<-ended
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"context"
 	"io"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -26,11 +27,22 @@ func (v *verifier) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// copyTo writes all of it, in steps that are large enough for a file.
-func (v *verifier) copyTo(w io.Writer) error {
-	_, err := io.CopyBuffer(struct{ io.Writer }{w}, v, make([]byte, 256<<10))
+// copyTo writes all of it, in steps that are large enough for a file, unless ctx
+// ends before.
+func (v *verifier) copyTo(ctx context.Context, w io.Writer) error {
+	read := reader(func(p []byte) (int, error) {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		return v.Read(p)
+	})
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, read, make([]byte, 256<<10))
 	return err
 }
+
+type reader func([]byte) (int, error)
+
+func (r reader) Read(p []byte) (int, error) { return r(p) }
 
 // finish reads what is left and fails with Invalid unless all of it hashed to
 // the digest.

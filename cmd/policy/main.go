@@ -26,7 +26,7 @@ func run() (code int) {
 	postponeGC()
 	ctx, stop := signalContext()
 	defer stop()
-	a := newApp(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
+	a := newApp(os.Args[1:], newInterruptible(ctx, os.Stdin), os.Stdout, os.Stderr, os.LookupEnv)
 	defer a.recover(&code)
 	// What does not end by itself within a second of a signal is ended: every
 	// write is durable or invisible, so nothing is half done.

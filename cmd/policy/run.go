@@ -76,7 +76,7 @@ func (c *runCommand) source(a *app) (runtime.Source, []string, error) {
 	case "-":
 		text, err := io.ReadAll(io.LimitReader(a.in, maxSource+1))
 		if err != nil {
-			return runtime.Source{}, nil, fault.New(fault.Unavailable, "standard input", "%w", err)
+			return runtime.Source{}, nil, fault.File("standard input", err)
 		}
 		return runtime.Source{Name: "-", Text: text}, rest, tooLarge("standard input", text)
 	}

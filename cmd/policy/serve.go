@@ -35,7 +35,7 @@ func (c *serveCommand) run(ctx context.Context, a *app, flags *config.Flags) err
 		return err
 	}
 	defer s.Close()
-	return fault.In("serve", "", builtins.Serve(s.ctx, s.settings, builtins.ServeOptions{
+	err = builtins.Serve(s.ctx, s.settings, builtins.ServeOptions{
 		Addr:     c.Addr,
 		Htpasswd: c.Auth,
 		ReadOnly: c.ReadOnly,
@@ -46,5 +46,9 @@ func (c *serveCommand) run(ctx context.Context, a *app, flags *config.Flags) err
 		Ready: func(url string) {
 			_, _ = fmt.Fprintf(a.printer.Err, "serving registry.localhost on %s; Ctrl-C ends it\n", url)
 		},
-	}))
+	})
+	if err == nil {
+		return context.Cause(s.ctx) // it ends for no other reason
+	}
+	return fault.In("serve", "", err)
 }
