@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// bar is what performance.md asks of a job.
+// bar is what is asked of a job.
 type bar struct {
 	text  string
 	judge func(b *bench, all []series) verdict
@@ -96,7 +96,7 @@ func memoryAtMost(mb float64) bar {
 	}}
 }
 
-// timeAtMost is a bar in milliseconds of the machine of performance.md.
+// timeAtMost is a bar in milliseconds of the reference machine.
 func timeAtMost(ms float64) bar { return scaled("≤ "+duration(ms/1e3), ms) }
 
 // yardstick is the program that tells how slow the machine is, when it runs in
@@ -104,7 +104,7 @@ func timeAtMost(ms float64) bar { return scaled("≤ "+duration(ms/1e3), ms) }
 const yardstick = "opa version"
 
 // slowness is by how much this machine, in this job if the yardstick is part of
-// it, is slower than that of performance.md: 1 if it is not.
+// it, is slower than the reference: 1 if it is not.
 func (b *bench) slowness(all []series) float64 {
 	if s, ok := find(all, yardstick); ok {
 		return max(1, s.time()/reference)
@@ -113,7 +113,7 @@ func (b *bench) slowness(all []series) float64 {
 }
 
 // scaled is a bar in milliseconds, widened by as much as this machine is slower
-// than that of performance.md.
+// than the reference.
 func scaled(text string, ms float64) bar {
 	return bar{text, func(b *bench, all []series) verdict {
 		seen, most := all[0].time(), ms/1e3*b.slowness(all)

@@ -22,7 +22,7 @@ type bench struct {
 	server *server  // started by the first job that needs it
 }
 
-// job is one line of performance.md.
+// job is one line of the table: what is measured, and what is asked of it.
 type job struct {
 	name    string // for -run
 	title   string

@@ -1,6 +1,6 @@
 package main
 
-// jobs are the lines of performance.md that can be measured today, in its order.
+// jobs are all that is measured, in the order of the table.
 func jobs() []job {
 	return []job{
 		{

@@ -69,7 +69,7 @@ func (b *bench) gather(ctx context.Context, peers string) error {
 		b.look(ctx, t.name, t.ask)
 	}
 	b.absent = append(b.absent,
-		"opcr policy: no release of it can be had as a Go module; its figures of performance.md stand in, scaled to this machine",
+		"opcr policy: no release of it can be had as a Go module; figures taken once on another machine stand in, scaled to this one",
 		"oras: its command is not on the Go module proxy; crane and regctl stand in")
 	return b.calibrate(ctx)
 }
@@ -179,7 +179,7 @@ func exe() string {
 	return ""
 }
 
-// What "opa version" takes on the machine of performance.md.
+// What "opa version" takes on the machine whose times the bars name.
 const reference = 11e-3
 
 // yardstick is "opa version", if there is opa.

@@ -152,7 +152,7 @@ func (b *Bundle) addExtra(ctx context.Context) error {
 	return nil
 }
 
-// regoVersion reads the names of formats.md; empty is rego.v1.
+// regoVersion reads the names of spec/artifact.md; empty is rego.v1.
 func regoVersion(name string) (ast.RegoVersion, error) {
 	switch name {
 	case "", "rego.v1", "v1":
