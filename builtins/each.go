@@ -3,6 +3,7 @@ package builtins
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -24,7 +25,7 @@ func each[S subject, T any](ctx context.Context, e *Env, subjects []S, fn func(c
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			defer func() { errs[i] = fault.In("", fmt.Sprint(s), errs[i]) }()
+			defer func() { errs[i] = about(fmt.Sprint(s), errs[i], len(subjects) > 1) }()
 			defer fault.Recover("", &errs[i])
 			results[i], errs[i] = fn(ctx, s)
 		})
@@ -37,4 +38,18 @@ func each[S subject, T any](ctx context.Context, e *Env, subjects []S, fn func(c
 		}
 	}
 	return done, fault.Join(errs...)
+}
+
+// about names the subject in an error. Of several it does so even where the error
+// is about something else, a file of the store for example: nobody could tell
+// otherwise which of them failed.
+func about(subject string, err error, several bool) error {
+	f := fault.Of(err)
+	if err == nil || !several || f.Subject == "" || strings.Contains(f.Subject, subject) {
+		return fault.In("", subject, err)
+	}
+	outer, inner := *f, *f
+	inner.Op = ""
+	outer.Subject, outer.Err = subject, &inner
+	return &outer
 }

@@ -57,3 +57,29 @@ func TestEach(t *testing.T) {
 		t.Errorf("nothing gives %v, %v", got, err)
 	}
 }
+
+// TestEachNames holds that of several the error says which one failed, also where
+// it is about a file.
+func TestEachNames(t *testing.T) {
+	t.Parallel()
+	e := &Env{Settings: Settings{Concurrency: 1}}
+	fail := func(_ context.Context, s string) (string, error) {
+		if s == "ok" {
+			return s, nil
+		}
+		return "", fault.New(fault.Unavailable, map[string]string{"full": "/store/index.json", "named": "docker.io/named:latest"}[s], "no space").WithHint("make room")
+	}
+	for _, tt := range []struct {
+		subjects []string
+		want     string
+	}{
+		{[]string{"ok", "full"}, "full: /store/index.json: no space"},
+		{[]string{"ok", "named"}, "docker.io/named:latest: no space"},
+		{[]string{"full"}, "/store/index.json: no space"},
+	} {
+		_, err := each(t.Context(), e, tt.subjects, fail)
+		if f := fault.Of(err); f == nil || f.Error() != tt.want || f.Kind != fault.Unavailable || f.Hint != "make room" {
+			t.Errorf("%q: got %v, want %s", tt.subjects, err, tt.want)
+		}
+	}
+}
