@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"syscall"
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/runtime/fault"
@@ -24,6 +25,10 @@ func (p *problem) Error() string { return p.message }
 func asProblem(err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		// Not 503, which clients take for a reason to try again.
+		return &problem{http.StatusInsufficientStorage, "UNAVAILABLE", "no space left on the registry's disk"}
 	}
 	switch fault.Of(err).Kind {
 	case fault.NotFound:
