@@ -113,6 +113,9 @@ func (u Under) open(name string) (*os.Root, error) {
 }
 
 func (u Under) outside(name string) error {
+	if rel, err := filepath.Rel(u.Dir, name); err == nil && filepath.IsAbs(name) && filepath.IsLocal(rel) {
+		return fault.New(fault.Denied, name, "a script cannot use absolute paths").WithHint("write it as %s", filepath.ToSlash(rel))
+	}
 	return fault.New(fault.Denied, name, "outside the project folder %s", u.Dir).
 		WithHint("a script reads and writes below its project folder only; put a policy.toml where the project begins")
 }

@@ -53,6 +53,9 @@ func TestUnder(t *testing.T) {
 			t.Errorf("the path of %q: got %v, want %s", name, err, want)
 		}
 	}
+	if _, err := u.Path(filepath.Join(u.Dir, "cases", "a.json")); fault.Of(err).Hint != "write it as cases/a.json" {
+		t.Errorf("got %v, with the hint %q", err, fault.Of(err).Hint)
+	}
 	for _, pattern := range []string{"../*", "../**", "cases/../../*", outside, "/*"} {
 		if found, err := u.Glob(pattern); !errors.Is(err, fault.Denied) {
 			t.Errorf("globbing %q: got %q, %v", pattern, found, err)
