@@ -128,6 +128,7 @@ func (args *BuildArgs) options(e *Env) (engine.BuildOptions, error) {
 		Created:         created,
 		BuildConfigFile: args.BuildConfigFile,
 		Limits:          e.Settings.Limits,
+		Resolve:         e.fileOrText,
 		Signing:         engine.Signing{Key: args.SigningKey, Algorithm: args.SigningAlg, ClaimsFile: args.ClaimsFile},
 		Verification: engine.Verification{
 			Key:          args.VerificationKey,

@@ -34,6 +34,10 @@ type BuildOptions struct {
 	Verification Verification
 
 	BuildConfigFile string // YAML or JSON with values for the options that are not set
+
+	// Resolve says where a file that the build config names really is, or that the
+	// caller may not read it; nil takes it as written.
+	Resolve func(name string) (string, error)
 }
 
 // Built is what is in the bundle.

@@ -51,6 +51,15 @@ func (o *BuildOptions) readConfig() error {
 				WithHint("its keys are the long flags of policy build, without the dashes")
 		}
 	}
+	if o.Resolve != nil {
+		for _, file := range []*string{&c.Capabilities, &c.SigningKey, &c.ClaimsFile, &c.VerificationKey} {
+			real, err := o.Resolve(*file)
+			if err != nil {
+				return err
+			}
+			*file = real
+		}
+	}
 	set := func(option *string, usual, value string) {
 		if *option == "" || *option == usual {
 			*option = cmp.Or(value, *option, usual)

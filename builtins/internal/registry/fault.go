@@ -144,6 +144,8 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 	case a.status == http.StatusNotFound:
 		f := fault.New(fault.NotFound, "", "%w", a)
 		switch {
+		case a.method != http.MethodGet && a.method != http.MethodHead && a.method != http.MethodDelete:
+			f.Hint = "does this registry take pushes to " + n.Repository + "? policy login -s " + host + " -u USER shows whether it is one"
 		case n.Repository != "" && n.Tag+n.Digest.String() != "":
 			f.Hint = "see what is there: policy tags " + n.Familiar()
 		case n.Repository != "":
@@ -162,9 +164,11 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 	case a.status == http.StatusRequestEntityTooLarge:
 		return fault.New(fault.Limit, "", "%w", a)
 	case a.status == http.StatusMethodNotAllowed, a.status == http.StatusNotImplemented:
-		return fault.New(fault.Denied, "", "%s does not allow this: %w", host, a)
+		return fault.New(fault.Denied, "", "%s does not allow this: %w", host, a).
+			WithHint("copy to a registry that does: policy copy IMAGE HOST/NAME:TAG")
 	case a.status >= 500, a.status == http.StatusRequestTimeout:
-		return fault.New(fault.Unavailable, "", "%w", a)
+		return fault.New(fault.Unavailable, "", "%w", a).
+			WithHint("type it again later; what %s was asked: add -vvv", host)
 	}
 	return fault.New(fault.Invalid, "", "%w", a)
 }
