@@ -306,9 +306,11 @@ func TestHints(t *testing.T) {
 		{ecr, 403, password, fault.Denied, "aws ecr get-login-password | policy login -s " + ecr + " -u AWS --password-stdin"},
 		{"docker.io", 429, registry.Credential{}, fault.Unavailable, "registries allow more to those who log in: policy login -s docker.io -u USER"},
 		{"docker.io", 403, password, fault.Denied, "policy login -s docker.io -u USER"},
-		{"registry.example.com", 413, password, fault.Limit, ""},
-		{"registry.example.com", 500, password, fault.Unavailable, ""},
-		{"registry.example.com", 400, password, fault.Invalid, ""},
+		{"registry.example.com", 404, password, fault.NotFound, "create the repository there first, or see which there are: policy images --remote registry.example.com"},
+		{"registry.example.com", 405, password, fault.Denied, "copy to a registry that does: policy copy IMAGE HOST/NAME:TAG"},
+		{"registry.example.com", 413, password, fault.Limit, "the limit is set at registry.example.com, or at a proxy before it"},
+		{"registry.example.com", 500, password, fault.Unavailable, "try again; to see what registry.example.com was asked and what it answered, add -vvv"},
+		{"registry.example.com", 400, password, fault.Invalid, "to see what registry.example.com was asked and what it answered, add -vvv"},
 	} {
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if tt.cred.Username != "" && r.Header.Get("Authorization") == "" {

@@ -145,7 +145,7 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 		f := fault.New(fault.NotFound, "", "%w", a)
 		switch {
 		case a.method != http.MethodGet && a.method != http.MethodHead && a.method != http.MethodDelete:
-			f.Hint = "does this registry take pushes to " + n.Repository + "? policy login -s " + host + " -u USER shows whether it is one"
+			f.Hint = "create the repository there first, or see which there are: policy images --remote " + n.Registry
 		case n.Repository != "" && n.Tag+n.Digest.String() != "":
 			f.Hint = "see what is there: policy tags " + n.Familiar()
 		case n.Repository != "":
@@ -162,15 +162,17 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 		}
 		return f
 	case a.status == http.StatusRequestEntityTooLarge:
-		return fault.New(fault.Limit, "", "%w", a)
+		return fault.New(fault.Limit, "", "%w", a).
+			WithHint("the limit is set at %s, or at a proxy before it", host)
 	case a.status == http.StatusMethodNotAllowed, a.status == http.StatusNotImplemented:
 		return fault.New(fault.Denied, "", "%s does not allow this: %w", host, a).
 			WithHint("copy to a registry that does: policy copy IMAGE HOST/NAME:TAG")
 	case a.status >= 500, a.status == http.StatusRequestTimeout:
 		return fault.New(fault.Unavailable, "", "%w", a).
-			WithHint("type it again later; what %s was asked: add -vvv", host)
+			WithHint("try again; to see what %s was asked and what it answered, add -vvv", host)
 	}
-	return fault.New(fault.Invalid, "", "%w", a)
+	return fault.New(fault.Invalid, "", "%w", a).
+		WithHint("to see what %s was asked and what it answered, add -vvv", host)
 }
 
 // deniedFault says whether credentials are missing or do not suffice.
