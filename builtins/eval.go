@@ -35,7 +35,7 @@ type EvalArgs struct {
 	StrictBuiltinErrors bool          `help:"Fail when a built-in function fails, instead of leaving it undefined."`
 	RegoVersion         string        `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of a folder of sources: rego.v0, rego.v0v1 or rego.v1."`
 	AllowNet            []string      `help:"Host that http.send and net functions may reach; none by default."`
-	Timeout             time.Duration `cli:"-" help:"Longest time the evaluation may take, for example 5s."`
+	Timeout             time.Duration `name:"eval-timeout" star:"timeout" default:"1m" help:"Longest time the evaluation may take."`
 }
 
 // Eval asks a policy for a decision about an input. With one of the fail
@@ -47,12 +47,6 @@ func Eval(ctx context.Context, e *Env, args *EvalArgs) (*Decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	if args.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, args.Timeout,
-			fault.New(fault.Limit, args.Query, "took longer than %s", args.Timeout).WithHint("raise timeout"))
-		defer cancel()
-	}
 	bundle, done, err := e.bundle(ctx, args)
 	if err != nil {
 		return nil, err
@@ -61,6 +55,13 @@ func Eval(ctx context.Context, e *Env, args *EvalArgs) (*Decision, error) {
 	explain := args.Explain
 	if explain == "off" {
 		explain = ""
+	}
+	if args.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, args.Timeout,
+			fault.New(fault.Limit, args.Query, "took longer than %s", args.Timeout).
+				WithHint("raise --eval-timeout (in a script: timeout)"))
+		defer cancel()
 	}
 	d, err := bundle.Eval(ctx, engine.Query{
 		Query:               args.Query,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -15,16 +14,38 @@ import (
 	"github.com/policyhost/policy/cmd/internal/render"
 )
 
-// grammar is the command line: the global flags, and the commands that are no
-// verbs. The verbs come from builtins.Table.
-type grammar struct {
-	config.Flags
+// entry is a command of the command line.
+type entry struct {
+	names []string // the command's, then its aliases
+	group string
+	help  string
+	make  func() any // a pointer to its grammar, kong's
+}
 
-	Run     runCommand     `cmd:"" group:"Pipelines" help:"Run a function of a pipeline written in Starlark."`
-	Doc     docCommand     `cmd:"" group:"Pipelines" help:"Print the reference of the verbs, or of one."`
-	Store   storeCommand   `cmd:"" group:"Housekeeping" help:"Check, repair, prune or locate the local store."`
-	Serve   serveCommand   `cmd:"" group:"Housekeeping" help:"Serve the embedded registry over HTTP."`
-	Version versionCommand `cmd:"" group:"Housekeeping" help:"Print the version."`
+// entries are all commands: those that are no verbs, and the verbs.
+func entries() []entry {
+	all := []entry{
+		{[]string{"run"}, "Pipelines", "Run a function of a pipeline written in Starlark.", func() any { return new(runCommand) }},
+		{[]string{"doc"}, "Pipelines", "Print the reference of the verbs, or of one.", func() any { return new(docCommand) }},
+		{[]string{"store"}, "Housekeeping", "Check, repair, prune or locate the local store.", func() any { return new(storeCommand) }},
+		{[]string{"serve"}, "Housekeeping", "Serve the embedded registry over HTTP.", func() any { return new(serveCommand) }},
+		{[]string{"version"}, "Housekeeping", "Print the version.", func() any { return new(versionCommand) }},
+	}
+	for _, v := range builtins.Table() {
+		if !v.Script {
+			all = append(all, directEntry(v))
+		}
+	}
+	return all
+}
+
+// option offers the command to the parser.
+func (e entry) option() kong.Option {
+	var tags []string
+	for _, alias := range e.names[1:] {
+		tags = append(tags, `aliases:"`+alias+`"`)
+	}
+	return kong.DynamicCommand(e.names[0], e.help, e.group, e.make(), tags...)
 }
 
 // command is what a parsed command line asks for.
@@ -54,48 +75,43 @@ func (a *app) parse() (_ command, _ *config.Flags, err error) {
 		}
 	}()
 	a.presetFormat(args)
-	// Building the grammar of every verb costs more than most verbs do: those
+	// Building the grammar of every command costs more than most commands do: those
 	// that are named are enough, unless the command line turns out to be wrong.
-	if named, some := verbsAmong(args); some {
+	all := entries()
+	if named := namedAmong(all, args); len(named) > 0 {
 		if c, flags, err := a.parseWith(args, named); err == nil {
 			return c, flags, nil
 		}
 	}
-	return a.parseWith(args, builtins.Table())
+	return a.parseWith(args, all)
 }
 
-// verbsAmong are the verbs whose name is one of the words, and whether any
-// command is, behind whose name alone --help means that command's.
-func verbsAmong(words []string) (named []builtins.Verb, some bool) {
+// namedAmong are the commands whose name is one of the words. Before any name,
+// --help is about all of them.
+func namedAmong(all []entry, words []string) []entry {
 	if strings.HasPrefix(words[0], "--help") || words[0] == "-h" {
-		return nil, false
+		return nil
 	}
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[grammar]()) {
-		if _, is := f.Tag.Lookup("cmd"); is && slices.Contains(words, strings.ToLower(f.Name)) {
-			some = true
+	var named []entry
+	for _, e := range all {
+		if slices.ContainsFunc(e.names, func(name string) bool { return slices.Contains(words, name) }) {
+			named = append(named, e)
 		}
 	}
-	for _, v := range builtins.Table() {
-		if slices.ContainsFunc(append(v.Aliases, v.Name), func(name string) bool { return slices.Contains(words, name) }) {
-			named = append(named, v)
-		}
-	}
-	return named, some || len(named) > 0
+	return named
 }
 
-func (a *app) parseWith(args []string, verbs []builtins.Verb) (command, *config.Flags, error) {
-	g := new(grammar)
+func (a *app) parseWith(args []string, commands []entry) (command, *config.Flags, error) {
+	flags := new(config.Flags)
 	options := append(a.kongOptions(),
 		kong.Name("policy"),
 		kong.Description("Pipelines for authorization policies: build, judge, test and ship them."),
 		kong.ExplicitGroups(groups()),
 		kong.PostBuild(dropScriptOnly))
-	for _, v := range verbs {
-		if !v.Script {
-			options = append(options, directCommand(v))
-		}
+	for _, c := range commands {
+		options = append(options, c.option())
 	}
-	parser, err := kong.New(g, options...)
+	parser, err := kong.New(flags, options...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the command line's grammar: %w", err)
 	}
@@ -108,7 +124,7 @@ func (a *app) parseWith(args []string, verbs []builtins.Verb) (command, *config.
 			a.before = len(args) - len(step.Remainder()) - 1
 		}
 	}
-	return ctx.Selected().Target.Addr().Interface().(command), &g.Flags, nil
+	return ctx.Selected().Target.Addr().Interface().(command), flags, nil
 }
 
 // kongOptions are what every grammar of ours shares: help on standard output,

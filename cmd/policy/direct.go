@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/config"
 	"github.com/policyhost/policy/runtime/fault"
@@ -21,13 +19,9 @@ type direct struct {
 	verb builtins.Verb
 }
 
-func directCommand(v builtins.Verb) kong.Option {
-	var tags []string
-	for _, alias := range v.Aliases {
-		tags = append(tags, `aliases:"`+alias+`"`)
-	}
+func directEntry(v builtins.Verb) entry {
 	summary, _, _ := strings.Cut(v.Doc, "\n")
-	return kong.DynamicCommand(v.Name, summary, v.Group, &direct{Args: v.Func.New(), verb: v}, tags...)
+	return entry{append([]string{v.Name}, v.Aliases...), v.Group, summary, func() any { return &direct{Args: v.Func.New(), verb: v} }}
 }
 
 // Help is what --help prints below the summary.
