@@ -22,7 +22,11 @@ func parse(m *module, body bool) error {
 		return fault.New(fault.Limit, m.Name, "is larger than %d bytes", maxSource)
 	}
 	m.text = bytes.TrimPrefix(m.text, []byte("\uFEFF"))
-	f, err := dialect.Parse(m.Name, m.text, 0)
+	plain, types, err := annotate(m.Name, m.text)
+	if err != nil {
+		return err
+	}
+	f, err := dialect.Parse(m.Name, plain, 0)
 	if err != nil {
 		return err
 	}
@@ -30,7 +34,7 @@ func parse(m *module, body bool) error {
 		wrap(f)
 	}
 	guardRepetition(f, m.text)
-	m.file = f
+	m.file, m.types = f, types
 	return nil
 }
 

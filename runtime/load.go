@@ -49,6 +49,7 @@ type module struct {
 	path    string // below its root
 	text    []byte
 	file    *syntax.File
+	types   []*annotations // of its functions
 	globals starlark.StringDict // nil until it is loaded
 }
 
