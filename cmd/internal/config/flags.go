@@ -22,7 +22,7 @@ type Flags struct {
 	RegistryOption []string `sep:"none" placeholder:"HOST,KEY=VALUE" group:"Global flags" help:"Setting of one registry, as in the file."`
 
 	FileStoreRoot string         `placeholder:"DIR" group:"Global flags" help:"Where images, credentials and settings live."`
-	LockTimeout   *time.Duration `placeholder:"TIME" group:"Global flags" help:"Longest wait for another policy process: 30s."`
+	LockTimeout   *time.Duration `placeholder:"TIME" group:"Global flags" help:"Longest wait for another policy process, such as 30s."`
 	Timeout       time.Duration  `placeholder:"TIME" group:"Global flags" help:"Longest time the command may take, such as 5m."`
 	MaxHeap       int64          `placeholder:"MIB" group:"Global flags" help:"Memory the command may use: 4096, in a pipeline 2048."`
 	Concurrency   *int           `placeholder:"N" group:"Global flags" help:"References to work on at once."`
