@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/builtins/internal/engine"
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -110,7 +109,7 @@ func (l *local) engineBundle(ctx context.Context, o engine.OpenOptions) (*engine
 	defer r.Close()
 	o.Name = l.name.Tagged()
 	o.Key = layer.Digest.String()
-	o.RegoVersion = l.manifest.Annotations[artifact.AnnotationRegoVersion]
+	o.RegoVersion = l.manifest.RegoVersion()
 	verified := newVerifier(r, layer)
 	b, err := engine.OpenBundle(ctx, verified, o)
 	if err := verified.finish(); err != nil { // altered content explains any other failure

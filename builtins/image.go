@@ -43,7 +43,7 @@ func (e *Env) listed(entry store.Entry) *Image {
 	if err != nil { // written by a tool with other rules: shown as it is
 		name = artifact.Name{Repository: entry.Name}
 	}
-	image := named(name, entry.Digest)
+	image := named(name, imageDigest(entry))
 	if err != nil {
 		image.Ref, image.Repository = entry.Name, entry.Name
 	}

@@ -54,6 +54,7 @@ func Inspect(ctx context.Context, e *Env, args *InspectArgs) (*Inspection, error
 	}
 	defer content.Close()
 	o.Name = l.name.Tagged()
+	o.RegoVersion = l.manifest.RegoVersion()
 	verified := newVerifier(content, layer)
 	bundle, err := engine.Inspect(ctx, verified, o)
 	if err := verified.finish(); err != nil { // altered content explains any other failure

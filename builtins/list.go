@@ -45,6 +45,9 @@ func List(ctx context.Context, e *Env, args *ListArgs) (Listing, error) {
 		// A name without a registry and an organisation is below library/.
 		short := host == e.Settings.DefaultDomain && path != "" && !strings.Contains(path, "/")
 		if within(image.Repository, host, path) || short && within(image.Repository, host, "library/"+path) {
+			if err := e.fill(ctx, image, entry); err != nil {
+				return nil, err
+			}
 			images = append(images, image)
 		}
 	}

@@ -3,6 +3,7 @@ package builtins
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strings"
 
@@ -32,9 +33,11 @@ func (e *Env) open(ctx context.Context, r Ref, prefixDigits int) (*local, error)
 		if err != nil {
 			return nil, err
 		}
-		name, err := artifact.ParseName(entry.Name, e.Settings.DefaultDomain)
-		if err != nil {
-			return nil, err
+		name := artifact.Name{Digest: entry.Digest} // found by its digest, it may have no other
+		if entry.Name != "" {
+			if name, err = artifact.ParseName(entry.Name, e.Settings.DefaultDomain); err != nil {
+				return nil, err
+			}
 		}
 		return openEntry(ctx, e.Store, entry, name)
 	})
@@ -60,8 +63,12 @@ func openEntry(ctx context.Context, s Store, entry store.Entry, name artifact.Na
 	l := &local{name: name, descriptor: bare(entry.Descriptor), store: s}
 	var raw []byte
 	var err error
+	if isConfig(entry.MediaType) {
+		return nil, cutShort(entry.Name)
+	}
 	if isLayer(entry.MediaType) {
-		raw = l.adopt(entry)
+		a := adopt(entry)
+		raw, l.descriptor, l.made = a.manifest, a.descriptor, a.blobs
 	} else if raw, err = s.Read(ctx, entry.Descriptor, maxManifest); err != nil {
 		return nil, err
 	}
@@ -76,19 +83,6 @@ func bare(d artifact.Descriptor) artifact.Descriptor {
 	return artifact.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
 
-func isLayer(mediaType string) bool { return strings.Contains(mediaType, ".layer.") }
-
-// adopt makes the manifest and the config that opcr policy v0.1 never wrote: its
-// index entries point at the layer.
-func (l *local) adopt(entry store.Entry) []byte {
-	raw, descriptor, config, configDescriptor := artifact.NewManifest(
-		artifact.Descriptor{MediaType: artifact.MediaTypeLayer, Digest: entry.Digest, Size: entry.Size},
-		map[string]string{artifact.AnnotationType: "policy"})
-	l.descriptor = descriptor
-	l.made = map[artifact.Digest][]byte{descriptor.Digest: raw, configDescriptor.Digest: config}
-	return raw
-}
-
 // Close lets go of the image.
 func (l *local) Close() error { return l.hold.Close() }
 
@@ -97,7 +91,11 @@ func (l *local) Open(ctx context.Context, d artifact.Descriptor) (io.ReadSeekClo
 	if b, ok := l.made[d.Digest]; ok {
 		return nopCloser{bytes.NewReader(b)}, nil
 	}
-	return l.store.Open(ctx, d)
+	r, err := l.store.Open(ctx, d)
+	if errors.Is(err, fault.NotFound) && artifact.IsEmpty(d.Digest) { // opcr policy may leave it out
+		return nopCloser{strings.NewReader("{}")}, nil
+	}
+	return r, err
 }
 
 type nopCloser struct{ io.ReadSeeker }

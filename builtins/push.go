@@ -1,6 +1,10 @@
 package builtins
 
-import "context"
+import (
+	"context"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
 
 // PushArgs are the arguments of [Push].
 type PushArgs struct {
@@ -22,6 +26,10 @@ func (e *Env) push(ctx context.Context, r Ref) (*Image, error) {
 		return nil, err
 	}
 	defer l.Close()
+	if l.name.Repository == "" {
+		return nil, fault.New(fault.Usage, r.String(), "the image has no name that says where to push it").
+			WithHint("name it first: policy tag %s REGISTRY/ORG/NAME:TAG", r)
+	}
 	if _, err := l.manifest.Layer(); err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func Digest(ctx context.Context, e *Env, args *RefArgs) (any, error) {
 func (e *Env) digest(ctx context.Context, r Ref) (artifact.Digest, error) {
 	entry, err := e.entry(ctx, r, prefixDigits)
 	if err == nil || !errors.Is(err, fault.NotFound) {
-		return entry.Digest, err
+		return imageDigest(entry), err
 	}
 	name, err := e.name(r)
 	if err != nil {

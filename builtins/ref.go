@@ -96,7 +96,7 @@ func spellings(typed string, name artifact.Name) []artifact.Name {
 // counts, as long as it is there.
 func (e *Env) lookup(ctx context.Context, name artifact.Name) (store.Entry, error) {
 	found, err := e.Store.Get(ctx, name.Tagged())
-	if name.Digest == "" || (err == nil && found.Digest == name.Digest) {
+	if name.Digest == "" || (err == nil && (found.Digest == name.Digest || imageDigest(found) == name.Digest)) {
 		return found, err
 	}
 	if err != nil && !errors.Is(err, fault.NotFound) {
@@ -119,6 +119,9 @@ func (e *Env) lookup(ctx context.Context, name artifact.Name) (store.Entry, erro
 // byDigest finds the one image whose digest begins with prefix.
 func (e *Env) byDigest(ctx context.Context, prefix string) (store.Entry, error) {
 	found, err := e.Store.FindDigest(ctx, prefix)
+	if err == nil && len(found) == 0 {
+		found, err = e.adoptedBy(ctx, prefix)
+	}
 	if err != nil {
 		return store.Entry{}, err
 	}

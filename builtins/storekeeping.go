@@ -51,7 +51,7 @@ type StoreEntry struct {
 
 // Entries lists the index as it is.
 func (k Keeper) Entries(ctx context.Context) ([]StoreEntry, error) {
-	entries, err := k.store.List(ctx)
+	entries, err := k.store.Entries(ctx)
 	list := []StoreEntry{}
 	for _, e := range entries {
 		list = append(list, StoreEntry{Name: e.Name, Digest: e.Digest.String(), MediaType: e.MediaType, Size: e.Size})

@@ -176,6 +176,21 @@ func (m *Manifest) foreign() string {
 	}
 }
 
+// RegoVersion is the language of modules of which the bundle itself does not say
+// it: the annotation's, else rego.v0 for an image that opcr policy made before it
+// wrote that annotation, else empty.
+func (m *Manifest) RegoVersion() string {
+	version := m.Annotations[AnnotationRegoVersion]
+	if version == "" && m.Annotations[AnnotationType] == TypePolicy {
+		return "rego.v0"
+	}
+	return version
+}
+
+// IsEmpty reports whether d is of the two bytes {}: the config of a policy image,
+// which is known though it is nowhere.
+func IsEmpty(d Digest) bool { return d == v1.DescriptorEmptyJSON.Digest }
+
 func (m *Manifest) layerTypes() string {
 	if len(m.Layers) == 0 {
 		return "none at all"

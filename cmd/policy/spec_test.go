@@ -56,6 +56,7 @@ func caseParams(dir string) testscript.Params {
 			"both":         both,
 			"tamper":       tamper,
 			"exitcode":     exitCodeIs,
+			"opcr-store":   makeOpcrStore,
 		},
 	}
 }

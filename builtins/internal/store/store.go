@@ -92,6 +92,22 @@ func (s *Store) Get(ctx context.Context, name string) (Entry, error) {
 	return e, nil
 }
 
+// Entries returns what stands in the index, nameless entries and names written
+// twice too.
+func (s *Store) Entries(ctx context.Context) ([]Entry, error) {
+	ix, err := s.readIndex(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Entry, len(ix.entries))
+	for i := range ix.entries {
+		if all[i], err = ix.entry(i); err != nil {
+			return nil, s.invalidIndex(err)
+		}
+	}
+	return all, nil
+}
+
 // List returns the named entries in the order of the index. Where another tool
 // wrote one name twice, the later entry counts.
 func (s *Store) List(ctx context.Context) ([]Entry, error) {
