@@ -17,29 +17,37 @@ type opened struct {
 	image string
 }
 
-// bundle opens what the arguments name. Images are opened once for all of a
+// opening says which policy to open, and how.
+type opening struct {
+	policy, pull, regoVersion string
+	data, allowNet            []string
+	maxErrors                 int // to list; 0 is ten
+}
+
+// bundle opens a policy. Images are opened once for all of a
 // run's questions; files are read anew each time, since they may change.
-func (e *Env) bundle(ctx context.Context, args *EvalArgs) (opened, func(), error) {
+func (e *Env) bundle(ctx context.Context, what opening) (opened, func(), error) {
 	o := engine.OpenOptions{
-		Name:        args.Policy,
+		Name:        what.policy,
 		Limits:      e.Settings.Limits,
-		RegoVersion: args.RegoVersion,
-		AllowNet:    args.AllowNet,
+		RegoVersion: what.regoVersion,
+		AllowNet:    what.allowNet,
+		MaxErrors:   what.maxErrors,
 		CacheDir:    e.Settings.cache(),
 		Print:       func(text string) { e.Events.send(Event{State: Printed, Verb: "eval", Message: text}) },
 	}
 	var err error
-	if o.Data, o.Typed, err = realPaths(e.Files, args.Data); err != nil {
+	if o.Data, o.Typed, err = realPaths(e.Files, what.data); err != nil {
 		return opened{}, nil, err
 	}
-	if !looksLikePath(args.Policy) {
-		return e.imageBundle(ctx, args, o)
+	if !looksLikePath(what.policy) {
+		return e.imageBundle(ctx, what, o)
 	}
-	real, err := e.Files.Path(args.Policy)
+	real, err := e.Files.Path(what.policy)
 	if err != nil {
 		return opened{}, nil, err
 	}
-	o.Typed[real] = args.Policy
+	o.Typed[real] = what.policy
 	b, err := openPath(ctx, real, o)
 	if err != nil {
 		return opened{}, nil, err
@@ -60,14 +68,14 @@ func openPath(ctx context.Context, path string, o engine.OpenOptions) (*engine.B
 	return engine.OpenBundle(ctx, f, o)
 }
 
-func (e *Env) imageBundle(ctx context.Context, args *EvalArgs, o engine.OpenOptions) (opened, func(), error) {
-	r, err := ParseRef(args.Policy)
+func (e *Env) imageBundle(ctx context.Context, what opening, o engine.OpenOptions) (opened, func(), error) {
+	r, err := ParseRef(what.policy)
 	if err != nil {
 		return opened{}, nil, err
 	}
-	l, err := e.openOrPull(ctx, r, args.Pull)
+	l, err := e.openOrPull(ctx, r, what.pull)
 	if err != nil {
-		return opened{}, nil, e.hintAtPath(err, args.Policy)
+		return opened{}, nil, e.hintAtPath(err, what.policy)
 	}
 	defer l.Close()
 	if layer, err := l.manifest.Layer(); err == nil {
@@ -80,7 +88,7 @@ func (e *Env) imageBundle(ctx context.Context, args *EvalArgs, o engine.OpenOpti
 		}
 		return opened{b, l.descriptor.Digest.String()}, func() { _ = b.Close() }, nil
 	}
-	key := strings.Join(append([]string{l.descriptor.Digest.String()}, args.AllowNet...), " ")
+	key := strings.Join(append([]string{l.descriptor.Digest.String()}, what.allowNet...), " ")
 	b, err := e.bundles.get(key, func() (*engine.Bundle, error) { return l.engineBundle(ctx, o) })
 	return opened{b, l.descriptor.Digest.String()}, func() {}, err
 }

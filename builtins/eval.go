@@ -47,7 +47,7 @@ func Eval(ctx context.Context, e *Env, args *EvalArgs) (*Decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	bundle, done, err := e.bundle(ctx, args)
+	bundle, done, err := e.bundle(ctx, args.opening())
 	if err != nil {
 		return nil, err
 	}
@@ -78,19 +78,39 @@ func Eval(ctx context.Context, e *Env, args *EvalArgs) (*Decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	decision := &Decision{
+	decision := newDecision(d, args.Query, bundle.image)
+	return decision, args.gate(decision)
+}
+
+func (args *EvalArgs) opening() opening {
+	return opening{policy: args.Policy, pull: args.Pull, regoVersion: args.RegoVersion, data: args.Data, allowNet: args.AllowNet}
+}
+
+func newDecision(d *engine.Decision, query, image string) *Decision {
+	return &Decision{
 		Result:   d.Result,
 		Defined:  d.Defined,
-		Query:    args.Query,
+		Query:    query,
 		Bindings: d.Bindings,
-		Image:    bundle.image,
+		Image:    image,
 		Metrics:  d.Metrics,
 		Partial:  d.Partial,
 		Explain:  d.Explain,
 		Profile:  d.Profile,
 		Coverage: d.Coverage,
 	}
-	return decision, args.gate(decision)
+}
+
+// Nearest gives what a query that is undefined probably meant, spelled as the
+// nearest that leads somewhere; it is empty when nobody knows. It opens the
+// policy anew.
+func Nearest(ctx context.Context, e *Env, args *EvalArgs) string {
+	bundle, done, err := e.bundle(ctx, args.opening())
+	if err != nil {
+		return ""
+	}
+	defer done()
+	return bundle.Nearest(args.Query)
 }
 
 func (args *EvalArgs) input(e *Env) ([]byte, error) {

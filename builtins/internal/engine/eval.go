@@ -26,6 +26,10 @@ type Query struct {
 	Metrics             bool
 	StrictBuiltinErrors bool      // an error in a function ends the evaluation, instead of being undefined
 	Time                time.Time // what time.now_ns() says; zero: now
+
+	body  ast.Body // of a session, in place of Query
+	typed ast.Body // a copy of body that stays as it was typed
+	scope *scope   // in which body is read; nil: no package
 }
 
 // Decision is the answer.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,7 +100,8 @@ func (b *Bundle) compile(ctx context.Context, modules []*module) (*ast.Compiler,
 		WithDefaultRegoVersion(b.version).
 		WithUseTypeCheckAnnotations(true).
 		WithEnablePrintStatements(b.opts.Print != nil).
-		WithPathConflictsCheck(storage.NonEmpty(ctx, s, transaction{}))
+		WithPathConflictsCheck(storage.NonEmpty(ctx, s, transaction{})).
+		SetErrorLimit(0) // the message has its own
 	compiler.Compile(byName(modules))
 	if compiler.Failed() {
 		return nil, b.compileFault(ctx, compiler.Errors)
@@ -158,18 +160,7 @@ func (b *Bundle) defines(path []string) bool {
 			continue
 		}
 		for _, rule := range parsed.Rules {
-			at := slices.Clone(pkg)
-			for i, t := range rule.Head.Ref().ConstantPrefix() {
-				switch v := t.Value.(type) {
-				case ast.Var:
-					if i == 0 {
-						at = append(at, string(v))
-					}
-				case ast.String:
-					at = append(at, string(v))
-				}
-			}
-			if len(at) >= len(path) && overlap(at, path) {
+			if at := definedAt(pkg, rule); len(at) >= len(path) && overlap(at, path) {
 				return true
 			}
 		}
@@ -177,10 +168,30 @@ func (b *Bundle) defines(path []string) bool {
 	return false
 }
 
+// definedAt is where a rule of a package defines something, below data, as far as
+// that does not depend on variables.
+func definedAt(pkg []string, rule *ast.Rule) []string {
+	at := slices.Clone(pkg)
+	for i, t := range rule.Head.Ref().ConstantPrefix() {
+		switch v := t.Value.(type) {
+		case ast.Var:
+			if i == 0 {
+				at = append(at, string(v))
+			}
+		case ast.String:
+			at = append(at, string(v))
+		}
+	}
+	return at
+}
+
 // compileFault turns what the compiler says into a fault, with the flag to type
 // when it is about the network.
 func (b *Bundle) compileFault(ctx context.Context, err error) error {
 	f := fault.Of(fromOPA(ctx, b.opts.Name, err))
+	if ps, ok := errors.AsType[Problems](f.Err); ok && b.opts.MaxErrors > 0 {
+		f.Err = atMost{ps, b.opts.MaxErrors}
+	}
 	if f.Hint != "" || len(b.opts.AllowNet) > 0 {
 		return f
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -32,10 +33,10 @@ func (b *Bundle) prepare(ctx context.Context, q *Query, m metrics.Metrics) (*pre
 	key := prepareKey{q.Query, q.StrictBuiltinErrors, q.Coverage}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if p := b.prepared[key]; p != nil && !q.Metrics {
+	if p := b.prepared[key]; p != nil && q.body == nil && !q.Metrics {
 		return p, nil
 	}
-	body, err := b.parseQuery(q.Query)
+	body, err := b.queryBody(q)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,10 @@ func (b *Bundle) prepare(ctx context.Context, q *Query, m metrics.Metrics) (*pre
 	p := &prepared{iterates: iterates(body)}
 	// Preparing rewrites the body it is given.
 	if p.query, err = rego.New(opts...).PrepareForEval(ctx); err != nil {
-		return nil, b.queryFault(ctx, q.Query, err)
+		return nil, b.queryFault(ctx, q, err)
+	}
+	if q.body != nil {
+		return p, nil
 	}
 	if len(b.prepared) >= maxPrepared {
 		clear(b.prepared)
@@ -55,19 +59,26 @@ func (b *Bundle) prepare(ctx context.Context, q *Query, m metrics.Metrics) (*pre
 	return p, nil
 }
 
+func (b *Bundle) queryBody(q *Query) (ast.Body, error) {
+	if q.body != nil {
+		return q.body, nil
+	}
+	body, err := b.parseQuery(q.Query)
+	if err != nil {
+		return nil, b.queryFault(context.Background(), q, err)
+	}
+	return body, nil
+}
+
 func (b *Bundle) parseQuery(query string) (ast.Body, error) {
 	if strings.TrimSpace(query) == "" {
 		return nil, fault.New(fault.Usage, "", "the query is empty").WithHint("for example data.authz.allow")
 	}
-	body, err := ast.ParseBodyWithOpts(query, ast.ParserOptions{
+	return ast.ParseBodyWithOpts(query, ast.ParserOptions{
 		RegoVersion:  b.version,
 		Capabilities: b.caps,
 		SkipRules:    true,
 	})
-	if err != nil {
-		return nil, b.queryFault(context.Background(), query, err)
-	}
-	return body, nil
 }
 
 // regoOptions compiles what the query reaches. b.mu must be held.
@@ -80,7 +91,8 @@ func (b *Bundle) regoOptions(ctx context.Context, body ast.Body, q *Query, m met
 			}
 		}
 	}
-	compiler, err := b.compilerFor(ctx, body, q.Coverage, m)
+	// What a name without data means in a package, only all of it can tell.
+	compiler, err := b.compilerFor(ctx, body, q.Coverage || q.scope != nil, m)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +107,9 @@ func (b *Bundle) regoOptions(ctx context.Context, body ast.Body, q *Query, m met
 	}
 	if b.opts.Print != nil {
 		opts = append(opts, rego.EnablePrintStatements(true))
+	}
+	if q.scope != nil {
+		opts = append(opts, rego.ParsedPackage(q.scope.pkg), rego.ParsedImports(q.scope.imports))
 	}
 	for name, decl := range b.stubs {
 		opts = append(opts, rego.FunctionDyn(&rego.Function{Name: name, Decl: decl.Decl}, missingBuiltin(name)))
@@ -145,11 +160,28 @@ func (b *Bundle) evalOptions(q *Query, input ast.Value, m metrics.Metrics, c *ca
 	return opts
 }
 
-// queryFault names the query as what is wrong.
-func (b *Bundle) queryFault(ctx context.Context, query string, err error) error {
+// queryFault names the query as what is wrong, and for an unknown name the
+// nearest known one.
+func (b *Bundle) queryFault(ctx context.Context, q *Query, err error) error {
 	f := *fault.Of(b.compileFault(ctx, err))
-	if f.Kind == fault.Invalid {
-		f.Kind, f.Subject = fault.Usage, "query "+query
+	if f.Kind != fault.Invalid {
+		return &f
+	}
+	f.Kind, f.Subject = fault.Usage, strings.TrimSpace("query "+q.Query)
+	ps := problemsOf(err)
+	unsafe := func(p Problem) bool { return p.Code == ast.UnsafeVarErr }
+	if !slices.ContainsFunc(ps, unsafe) {
+		return &f
+	}
+	// The wildcard that takes the query's value is unsafe with it: nobody typed it.
+	typed := slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool { return unsafe(p) && p.Message == wildcardUnsafe })
+	if len(typed) > 0 {
+		f.Err = typed
+	}
+	if near := b.nearestOf(q); near != "" {
+		return f.WithHint("did you mean %s?", near)
 	}
 	return &f
 }
+
+const wildcardUnsafe = "var _ is unsafe"

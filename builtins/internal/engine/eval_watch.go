@@ -134,7 +134,7 @@ func (b *Bundle) partial(ctx context.Context, q *Query, input ast.Value, c *canc
 func (b *Bundle) preparePartial(ctx context.Context, q *Query, m metrics.Metrics) (pq rego.PreparedPartialQuery, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	body, err := b.parseQuery(q.Query)
+	body, err := b.queryBody(q)
 	if err != nil {
 		return pq, err
 	}
@@ -146,7 +146,7 @@ func (b *Bundle) preparePartial(ctx context.Context, q *Query, m metrics.Metrics
 		opts = append(opts, rego.Unknowns(q.Unknowns))
 	}
 	if pq, err = rego.New(opts...).PrepareForPartial(ctx); err != nil {
-		err = b.queryFault(ctx, q.Query, err)
+		err = b.queryFault(ctx, q, err)
 	}
 	return pq, err
 }

@@ -69,15 +69,25 @@ func (p Problem) String() string {
 type Problems []Problem
 
 // Error lists the problems, one a line, at most ten.
-func (ps Problems) Error() string {
-	if len(ps) == 1 {
-		return ps[0].String()
+func (ps Problems) Error() string { return atMost{ps, maxProblems}.Error() }
+
+// atMost are problems of which a message lists the first so many.
+type atMost struct {
+	Problems
+	listed int
+}
+
+func (ps atMost) Unwrap() error { return ps.Problems }
+
+func (ps atMost) Error() string {
+	if len(ps.Problems) == 1 {
+		return ps.Problems[0].String()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d errors", len(ps))
-	for i, p := range ps {
-		if i == maxProblems {
-			fmt.Fprintf(&b, "\n  and %d more", len(ps)-i)
+	fmt.Fprintf(&b, "%d errors", len(ps.Problems))
+	for i, p := range ps.Problems {
+		if i == ps.listed {
+			fmt.Fprintf(&b, "\n  and %d more", len(ps.Problems)-i)
 			break
 		}
 		b.WriteString("\n  ")

@@ -30,6 +30,7 @@ type OpenOptions struct {
 	CacheDir    string             // a folder for verdicts ("this bundle compiles"); empty: none
 	Key         string             // the bundle's digest, names its verdict; empty: none
 	Trusted     bool               // built by us: modules no query reaches need not be compiled
+	MaxErrors   int                // how many errors of the policy a message lists; 0: ten
 	Print       func(print string) // gets "file:line: text" of each print(); nil: print calls are left out
 }
 
