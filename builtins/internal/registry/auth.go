@@ -60,7 +60,7 @@ func (a *authority) learn(headers, scopes []string) {
 // authorize returns the Authorization header for the next try, "" for none.
 // tried is the one that was just refused: a token equal to it is thrown away.
 func (x *exchange) authorize(ctx context.Context, tried string) (string, error) {
-	if x.token != "" {
+	if x.token != "" || x.api != "" {
 		return x.basic, nil
 	}
 	a := &x.to.auth

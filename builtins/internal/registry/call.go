@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"io"
-	"net/url"
 
 	"github.com/policyhost/policy/builtins/artifact"
 )
@@ -14,7 +13,6 @@ type call struct {
 	repo   string    // the repository, for uploads whose path does not name it
 	write  bool      // ask for a token that may push from the start
 	moving *moving   // the blob on its way, nil for everything else
-	page   *page     // the page of a listing to fetch
 	remove *deletion // a tag being deleted
 	mirror bool      // a mirror may answer
 	bound  bool      // the request is part of another one that holds a slot
@@ -29,13 +27,6 @@ type moving struct {
 	told func(done int64)                             // progress, never nil
 
 	failed error // push: why the body was not taken
-}
-
-// page carries the address of the next page past regclient, which follows
-// links without end for tags and not at all for repositories.
-type page struct {
-	from *url.URL // nil for the first
-	next string   // the Link of the page just read, "" for the last
 }
 
 // deletion ends regclient's emulation of a tag delete (overwrite, then delete

@@ -51,13 +51,15 @@ func errorBody(b []byte, secrets []string) (code, message string) {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 		Details     string `json:"details"`
+		Detail      string `json:"detail"`        // Docker Hub, Quay
+		ErrMessage  string `json:"error_message"` // Quay
 		Message     string `json:"message"`
 	}
 	switch err := json.Unmarshal(b, &e); {
 	case len(e.Errors) > 0:
 		code, message = e.Errors[0].Code, e.Errors[0].Message
 	case err == nil:
-		for _, s := range []string{e.Description, e.Details, e.Message, e.Error} {
+		for _, s := range []string{e.Description, e.Details, e.Message, e.ErrMessage, e.Detail, e.Error} {
 			if message == "" {
 				message = s
 			}

@@ -22,12 +22,18 @@ type answer struct {
 	upload  bool          // of an upload's body: only the whole upload can be tried again
 	token   string        // the token server that answered, "" if the registry did
 	foreign bool          // somebody the registry sent us to answered
+	api     string        // the vendor's API that answered, "" if the registry did
+	vendor  vendor        // of the registry; zero: by its name
+	quota   quota         // what it said about how often it may be asked
 }
 
 func (e *answer) Error() string {
 	who := e.host
-	if e.token != "" {
+	switch {
+	case e.token != "":
 		who = e.token
+	case e.api != "":
+		who = e.api
 	}
 	s := fmt.Sprintf("%s answered %d %s", who, e.status, http.StatusText(e.status))
 	switch {
@@ -37,6 +43,14 @@ func (e *answer) Error() string {
 		s += ": " + e.message + e.code
 	}
 	return s
+}
+
+// row is the vendor of the registry that answered.
+func (e *answer) row() vendor {
+	if e.vendor.name == "" {
+		return vendorOf(e.host)
+	}
+	return e.vendor
 }
 
 // broken is a request that got no whole answer.

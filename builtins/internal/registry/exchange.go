@@ -29,7 +29,8 @@ type exchange struct {
 
 	anonymous bool   // no Authorization of the registry, whatever is asked
 	token     string // the token server being asked, "" for a registry
-	basic     string // Authorization for that server
+	api       string // the vendor's API being asked, "" for a registry
+	basic     string // Authorization for the token server or the API
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -150,6 +151,9 @@ func (x *exchange) refused(resp *http.Response, body []byte) *answer {
 	a := &answer{
 		host: x.home.name, method: x.req.Method, status: resp.StatusCode,
 		asked:  retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		quota:  quotaOf(resp.Header, time.Now()),
+		vendor: x.home.vendor,
+		api:    x.api,
 		user:   x.sent.Username,
 		sent:   !x.sent.IsZero(),
 		upload: x.kind == uploadBody,
@@ -194,6 +198,9 @@ func (x *exchange) send(ctx context.Context, authorization string, from int64) (
 func (x *exchange) follow(from, to *url.URL) error {
 	if x.token != "" && origin(from) != origin(to) {
 		return &refusal{host: x.home.name, reason: "its token server redirects to " + to.Host}
+	}
+	if x.api != "" && origin(from) != origin(to) {
+		return &refusal{host: x.home.name, reason: "its API redirects to " + to.Host}
 	}
 	if err := x.home.mayGo(from, to); err != nil {
 		return err

@@ -63,3 +63,6 @@ func MayDial(address string) error { return refuseLocal("tcp", address, nil) }
 func testHost(registry string, conf HostConfig) *host {
 	return New(Options{Host: func(string) HostConfig { return conf }}).host(registry)
 }
+
+// VendorOf names the row of a host.
+func VendorOf(host string) string { return vendorOf(host).name }

@@ -9,9 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"syscall"
-	"time"
 
 	"github.com/regclient/regclient/types/errs"
 
@@ -128,7 +126,7 @@ func withoutURL(err error) error {
 
 // answerFault is what a registry's status means.
 func answerFault(n artifact.Name, a *answer) *fault.Error {
-	host, v := a.host, vendorOf(a.host)
+	host, v := a.host, a.row()
 	switch {
 	case a.foreign:
 		kind := fault.Unavailable
@@ -136,11 +134,13 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 			kind = fault.NotFound
 		}
 		return fault.New(kind, "", "where %s keeps the content: %w", host, a)
+	case a.exhausted():
+		return exhaustedFault(a)
 	case a.token != "" && a.status >= 400 && a.status < 500 && a.status != http.StatusTooManyRequests && a.status != http.StatusRequestTimeout,
 		a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		return deniedFault(host, a)
 	case a.status == http.StatusNotFound && a.method != http.MethodGet && a.method != http.MethodHead && a.method != http.MethodDelete && v.missing != "":
-		return fault.New(fault.NotFound, "", "%w", a).WithHint(v.missing, n.Repository)
+		return fault.New(fault.NotFound, "", "%w", a).WithHint("%s", about(v.missing, n))
 	case a.status == http.StatusNotFound:
 		f := fault.New(fault.NotFound, "", "%w", a)
 		switch {
@@ -150,15 +150,6 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 			f.Hint = "see what is there: policy tags " + n.Familiar()
 		case n.Repository != "":
 			f.Hint = "see what is there: policy images --remote " + n.Registry
-		}
-		return f
-	case a.status == http.StatusTooManyRequests:
-		f := fault.New(fault.Unavailable, "", "too many requests: %w", a)
-		if a.asked > 0 {
-			f = fault.New(fault.Unavailable, "", "too many requests, it asks to come back in %v: %w", a.asked.Round(time.Second), a)
-		}
-		if !a.sent {
-			f.Hint = "registries allow more to those who log in: policy login -s " + host + " -u USER"
 		}
 		return f
 	case a.status == http.StatusRequestEntityTooLarge:
@@ -187,8 +178,12 @@ func deniedFault(host string, a *answer) *fault.Error {
 		f = fault.New(fault.Denied, "", "%s refuses the credentials: %w", host, a)
 	}
 	f.Hint = "policy login -s " + host + " -u USER"
-	if v := vendorOf(host); v.denied != "" && (a.status == http.StatusForbidden || !a.sent && strings.HasPrefix(v.host, ".")) {
-		f.Hint = strings.ReplaceAll(v.denied, "HOST", host)
+	v, n := a.row(), artifact.Name{Registry: host}
+	switch {
+	case a.api != "" && v.apiDenied != "" && a.sent:
+		f.Hint = about(v.apiDenied, n)
+	case v.denied != "" && (a.status == http.StatusForbidden || !a.sent && v.keyless()):
+		f.Hint = about(v.denied, n)
 	}
 	return f
 }

@@ -76,7 +76,7 @@ func (c *Client) foreign(u *url.URL, guarded bool) *host {
 
 func (c *Client) newHost(name, endpoint string) *host {
 	conf := c.o.Host(name)
-	h := &host{name: name, endpoint: endpoint, config: conf, vendor: vendorOf(name), dial: c.o.Timeouts.Dial}
+	h := &host{name: name, endpoint: endpoint, config: conf, vendor: vendorFor(name, conf), dial: c.o.Timeouts.Dial}
 	h.handler = c.o.Embedded[name]
 	h.fixed = conf.PlainHTTP || conf.ClientCert != "" || h.handler != nil || !isLoopback(endpoint)
 	h.plain.Store(conf.PlainHTTP || h.handler != nil || !h.fixed)

@@ -8,52 +8,6 @@ import (
 	"strings"
 )
 
-// vendor is what is peculiar to one registry or one family of them. A vendor's
-// own API (to list an organisation, to delete a package) will be one more
-// column here.
-type vendor struct {
-	host     string   // as in a reference; ".suffix" for all hosts that end so
-	endpoint string   // host that serves it, when it differs
-	realms   []string // hosts, besides its own, that issue its tokens
-	page     int      // most entries it gives in one page, 0: no limit known
-	denied   string   // hint when credentials do not suffice
-	missing  string   // hint when a push finds no repository; %s is the repository
-	unlisted bool     // its catalog is closed to users: do not ask
-}
-
-// The realms of Docker Hub, GitLab and DigitalOcean are as these services
-// answered or documented them; rows without realms use their own host.
-var vendors = []vendor{
-	{host: "docker.io", endpoint: "registry-1.docker.io", realms: []string{"auth.docker.io"}, unlisted: true},
-	{host: "ghcr.io", unlisted: true,
-		denied: "the token needs the scopes read:packages write:packages delete:packages: policy login -s ghcr.io -u USER"},
-	{host: "registry.gitlab.com", realms: []string{"gitlab.com"}, unlisted: true},
-	{host: "quay.io", page: 100},
-	{host: "public.ecr.aws", missing: "aws ecr-public create-repository --repository-name %s"},
-	{host: ".amazonaws.com", missing: "aws ecr create-repository --repository-name %s",
-		denied: "aws ecr get-login-password | policy login -s HOST -u AWS --password-stdin"},
-	{host: "registry.digitalocean.com", realms: []string{"api.digitalocean.com"}},
-}
-
-// vendorOf finds the row of a host; unknown hosts get a row without peculiarities.
-func vendorOf(host string) vendor {
-	name := hostname(host)
-	for _, v := range vendors {
-		if v.host == name || strings.HasPrefix(v.host, ".") && strings.HasSuffix(name, v.host) {
-			return v
-		}
-	}
-	return vendor{host: host}
-}
-
-// pageSize is how many entries to ask for in one page.
-func (v vendor) pageSize() int {
-	if v.page > 0 {
-		return v.page
-	}
-	return 1000
-}
-
 // hostname is host without its port and brackets.
 func hostname(host string) string {
 	u := url.URL{Host: host}

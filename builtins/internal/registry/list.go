@@ -1,14 +1,16 @@
 package registry
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
-
-	"github.com/regclient/regclient/scheme"
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/runtime/fault"
@@ -22,37 +24,47 @@ const maxPages = 10_000
 // It fails with NotFound when there is no such repository, or with yield's error.
 func (c *Client) Tags(ctx context.Context, registry, repository string, yield func(page []string) error) error {
 	n := artifact.Name{Registry: registry, Repository: repository}
-	r := c.reg(registry)
-	size := vendorOf(registry).pageSize()
-	err := c.pages(ctx, n, func(ctx context.Context) error {
-		l, err := r.TagList(ctx, refOf(n), scheme.WithTagLimit(size))
-		if err != nil {
+	err := c.list(ctx, n, "/v2/"+repository+"/tags/list", func(body []byte) error {
+		var page struct {
+			Tags []string `json:"tags"`
+		}
+		if err := decode(body, "list of tags", &page); err != nil {
 			return err
 		}
-		return yield(keep(l.Tags, isTag))
+		return yield(keep(page.Tags, isTag))
 	})
 	return toFault(ctx, n, err)
 }
 
 // Repositories gives yield the repositories of a registry that are prefix or
-// below it (all, for ""), page by page. It fails with Usage, and says how to name
-// a repository instead, where a registry does not list.
+// below it (all, for ""), page by page, through the vendor's own API where that
+// is what lists. It fails with Usage, and says how to name a repository instead,
+// where a registry does not list.
 func (c *Client) Repositories(ctx context.Context, host, prefix string, yield func(page []string) error) error {
-	n := artifact.Name{Registry: host}
-	v := vendorOf(host)
+	n := artifact.Name{Registry: host, Repository: strings.Trim(prefix, "/")}
+	below := func(page []string) error {
+		return yield(keep(page, func(s string) bool {
+			return isRepository(s) && (n.Repository == "" || s == n.Repository || strings.HasPrefix(s, n.Repository+"/"))
+		}))
+	}
+	v := c.host(host).vendor
+	if v.calls.list != nil {
+		err := c.ask(ctx, n, func(s *session) error { return v.calls.list(ctx, s, n.Repository, below) })
+		if !errors.Is(err, errUseCatalog) {
+			return toFault(ctx, n, err)
+		}
+	}
 	if v.unlisted {
 		return cannotList(host, fmt.Errorf("it has no catalog for users"))
 	}
-	r := c.reg(host)
-	below := strings.TrimSuffix(prefix, "/")
-	err := c.pages(ctx, n, func(ctx context.Context) error {
-		l, err := r.RepoList(ctx, host, scheme.WithRepoLimit(v.pageSize()))
-		if err != nil {
+	err := c.list(ctx, artifact.Name{Registry: host}, "/v2/_catalog", func(body []byte) error {
+		var page struct {
+			Repositories []string `json:"repositories"`
+		}
+		if err := decode(body, "list of repositories", &page); err != nil {
 			return err
 		}
-		return yield(keep(l.Repositories, func(s string) bool {
-			return isRepository(s) && (below == "" || s == below || strings.HasPrefix(s, below+"/"))
-		}))
+		return below(page.Repositories)
 	})
 	if a, ok := errors.AsType[*answer](err); ok && ctx.Err() == nil {
 		switch a.status {
@@ -60,7 +72,7 @@ func (c *Client) Repositories(ctx context.Context, host, prefix string, yield fu
 			return cannotList(host, a)
 		}
 	}
-	return toFault(ctx, n, err)
+	return toFault(ctx, artifact.Name{Registry: host}, err)
 }
 
 func cannotList(host string, why error) error {
@@ -68,25 +80,50 @@ func cannotList(host string, why error) error {
 		WithHint("name a repository to see its tags: policy tags %s/ORG/NAME", host)
 }
 
-// pages calls read for each page of a list, until there is no next one. Pages
-// that come again end it: a registry's links may run in a circle.
-func (c *Client) pages(ctx context.Context, n artifact.Name, read func(context.Context) error) error {
-	p := &page{}
+// list reads the pages of one of the protocol's own lists.
+func (c *Client) list(ctx context.Context, n artifact.Name, path string, read func(body []byte) error) error {
+	h := c.host(n.Registry)
+	first := h.url(path)
+	first.RawQuery = url.Values{"n": {strconv.Itoa(h.vendor.pageSize())}}.Encode()
+	return follow(first, func(u *url.URL) (string, error) {
+		if !h.is(u) {
+			return "", &refusal{host: h.name, reason: "its list goes on at " + u.Host}
+		}
+		body, header, err := c.get(ctx, n, u)
+		if err != nil {
+			return "", err
+		}
+		return nextLink(strings.Join(header.Values("Link"), ",")), read(body)
+	})
+}
+
+// get reads something small from the registry itself.
+func (c *Client) get(ctx context.Context, n artifact.Name, u *url.URL) ([]byte, http.Header, error) {
+	req, err := http.NewRequestWithContext(opContext(ctx, call{repo: n.Repository}), http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := (&wire{c: c, home: c.host(n.Registry)}).RoundTrip(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body) // bounded by receive
+	return body, resp.Header, err
+}
+
+// follow reads the pages of a list, from first until read gives no next address.
+// Pages that come again end it: a list's links may run in a circle.
+func follow(first *url.URL, read func(u *url.URL) (next string, err error)) error {
+	u := first
 	seen := map[string]bool{}
 	for range maxPages {
-		if err := read(opContext(ctx, call{repo: n.Repository, page: p})); err != nil {
+		next, err := read(u)
+		if err != nil || next == "" {
 			return err
 		}
-		next := nextLink(p.next)
-		if next == "" {
-			return nil
-		}
-		base := p.from
-		if base == nil {
-			base = c.host(n.Registry).url("/v2/" + listPath(n))
-		}
-		u, err := base.Parse(next)
-		if err != nil {
+		if u, err = u.Parse(next); err != nil {
 			return &mismatch{reason: "its list goes on at something that is no address"}
 		}
 		key := u.Path + "?" + u.Query().Encode()
@@ -94,16 +131,22 @@ func (c *Client) pages(ctx context.Context, n artifact.Name, read func(context.C
 			return &mismatch{reason: "the pages of its list run in a circle"}
 		}
 		seen[key] = true
-		p = &page{from: u}
 	}
 	return &oversize{"the list", maxPages}
 }
 
-func listPath(n artifact.Name) string {
-	if n.Repository == "" {
-		return "_catalog"
+// decode reads an answer that should be JSON, whatever it calls itself.
+func decode(body []byte, what string, into any) error {
+	err := json.Unmarshal(body, into)
+	switch {
+	case err == nil:
+		return nil
+	case len(bytes.TrimSpace(body)) == 0:
+		return &mismatch{reason: "it answered with nothing in place of its " + what}
+	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
+		return &mismatch{reason: "it answered with a web page in place of its " + what}
 	}
-	return (&url.URL{Path: n.Repository + "/tags/list"}).Path
+	return &mismatch{reason: fmt.Sprintf("its %s is not what it should be: %v", what, err)}
 }
 
 // keep filters what a registry listed, in place.

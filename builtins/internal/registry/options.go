@@ -23,6 +23,9 @@ type HostConfig struct {
 	UploadHosts []string // hosts, besides its own, that may receive uploads, over https
 	TokenHosts  []string // hosts, besides its own and known ones, that may issue its tokens, over https
 
+	Vendor string // name of the row of the vendor table to go by, "" for that of the host
+	API    string // URL of the vendor's own API, "" for the vendor's usual one
+
 	RequestsPerSecond float64 // 0: no limit
 	Concurrency       int     // requests at a time, 0: 6
 }

@@ -361,8 +361,8 @@ func TestRepositories(t *testing.T) {
 		})
 	}
 	c := client(t, registry.Options{})
-	if err := c.Repositories(t.Context(), "ghcr.io", "acme", nil); !errors.Is(err, fault.Usage) {
-		t.Errorf("ghcr.io: %v", err)
+	if err := c.Repositories(t.Context(), "public.ecr.aws", "acme", nil); !errors.Is(err, fault.Usage) {
+		t.Errorf("public.ecr.aws: %v", err)
 	}
 }
 

@@ -43,11 +43,11 @@ func (r *retrier) wait(ctx context.Context, err error) error {
 	}
 	delay := r.pause + rand.N(r.pause/4+1)
 	r.pause = min(2*r.pause, maxBackoff)
-	if a, ok := errors.AsType[*answer](err); ok && a.asked > 0 {
-		if r.budget <= 0 {
+	if a, ok := errors.AsType[*answer](err); ok && (a.wait() > 0 || a.quota.spent) {
+		if r.budget <= 0 || a.quota.known() && a.wait() > r.budget {
 			return err
 		}
-		delay = min(max(a.asked, delay), r.budget)
+		delay = min(max(a.wait(), delay), r.budget)
 		r.budget -= delay
 	}
 	r.c.o.Retry(Retry{Host: r.host, Reason: err.Error(), Delay: delay, Try: r.try})
@@ -74,6 +74,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 // asked again.
 func transient(err error) bool {
 	if a, ok := errors.AsType[*answer](err); ok {
+		if a.exhausted() {
+			return true
+		}
 		switch a.status {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 			http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

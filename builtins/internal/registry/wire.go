@@ -58,10 +58,6 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		x.note(err)
 		return nil, err
 	}
-	if p := x.call.page; p != nil {
-		p.next = strings.Join(resp.Header.Values("Link"), ",")
-		resp.Header.Del("Link")
-	}
 	return resp, nil
 }
 
@@ -116,12 +112,6 @@ func (w *wire) exchange(req *http.Request) (*exchange, error) {
 		}
 		x.to = w.c.foreign(&u, !isLoopback(w.home.endpoint))
 		x.anonymous = true
-	}
-	if p := x.call.page; p != nil && p.from != nil {
-		if !w.home.is(p.from) {
-			return nil, &refusal{host: w.home.name, reason: fmt.Sprintf("its list goes on at %s", p.from.Host)}
-		}
-		x.url.Path, x.url.RawPath, x.url.RawQuery = p.from.Path, p.from.RawPath, p.from.RawQuery
 	}
 	return x, x.prepareBody()
 }
