@@ -134,6 +134,9 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, at route, u *se
 	if _, err := u.in.Commit(r.Context()); err != nil {
 		return err
 	}
+	if err := u.tx.Sync(); err != nil { // what is answered with 201 is durable
+		return err
+	}
 	w.Header().Del("Range")
 	h.created(w, at, d)
 	return nil

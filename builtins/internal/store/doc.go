@@ -5,9 +5,11 @@
 // changes: it maps a full reference to a descriptor. Everything rests on a few
 // habits:
 //
-//   - what is new is written beside its place, synced, renamed, and the folder
-//     synced: a reader sees all of it or nothing;
-//   - children come before parents, and parents before the index;
+//   - what is new is written beside its place and synced before it gets its name:
+//     a reader sees all of it or nothing;
+//   - children come before parents, and parents before the index; the names of all
+//     blobs are durable, by one sync of their folder, before an index that leads to
+//     them takes its place;
 //   - index.json is changed by one process at a time, under .lock, and success
 //     is reported only when it is durable;
 //   - readers take no index lock. Who resolves a name and opens what it names

@@ -220,8 +220,8 @@ func (in *Ingest) writeOut() {
 	in.started = in.disk
 }
 
-// Commit checks size and digest and puts the blob in its place, durable when it
-// returns. Content that differs fails with Invalid and is not kept; content that
+// Commit checks size and digest and puts the blob in its place. Its bytes are
+// durable before it has its name, and the name is after Tag or Sync. Content that differs fails with Invalid and is not kept; content that
 // is only too short stays for the next try. A blob that is there already is kept.
 func (in *Ingest) Commit(ctx context.Context) (artifact.Descriptor, error) {
 	d := in.want
@@ -254,8 +254,8 @@ func (in *Ingest) finish(d artifact.Descriptor) error {
 	}
 	if info != nil && !in.replace {
 		in.failed = true // not needed
-		in.tx.touch(d.Digest, info)
-		return errors.Join(in.Close(), in.s.syncBlobs(d.Digest))
+		in.tx.reuse(d.Digest, info)
+		return in.Close()
 	}
 	if in.disk > in.pos {
 		if err := in.f.Truncate(in.pos); err != nil {
@@ -275,7 +275,11 @@ func (in *Ingest) finish(d artifact.Descriptor) error {
 	if err := in.s.makeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	return in.publish(path)
+	if err := in.publish(path); err != nil {
+		return err
+	}
+	in.tx.names(d.Digest)
+	return nil
 }
 
 // publish gives the finished file its name as a blob.
@@ -289,7 +293,7 @@ func (in *Ingest) publish(path string) error {
 		return err
 	}
 	in.release(false)
-	return in.s.fs.SyncDir(filepath.Dir(path))
+	return nil
 }
 
 // Close without Commit gives up: what can be resumed stays for the next try,

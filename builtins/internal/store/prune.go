@@ -35,7 +35,7 @@ func (s *Store) Prune(ctx context.Context, olderThan time.Duration) (PruneReport
 	defer unlock(l)
 	before := s.o.Now().Add(-olderThan)
 	var alive reach
-	err = s.update(ctx, func(ix *index) error {
+	err = s.update(ctx, alreadyDurable, func(ix *index) error {
 		dropped, reached, err := s.dropNameless(ctx, ix, before)
 		if len(dropped) > 0 {
 			out.Entries = dropped

@@ -26,7 +26,7 @@ func (s *Store) Remove(ctx context.Context, names ...string) (Removed, error) {
 		return out, missing(names)
 	}
 	removed := false
-	err := s.update(ctx, func(ix *index) error {
+	err := s.update(ctx, alreadyDurable, func(ix *index) error {
 		gone := make(map[int]bool, len(names))
 		wanted := make(map[string]bool, len(names))
 		for _, name := range names {

@@ -60,7 +60,7 @@ func (s *Store) Repair(ctx context.Context) (RepairReport, error) {
 		if out.Rebuilt {
 			backup = damagedFile // the previous generation is the better one
 		}
-		if err := s.writeIndex(ix, generation, backup); err != nil {
+		if err := s.writeIndex(ix, generation, backup, alreadyDurable); err != nil {
 			return out, diskFault("writing the index", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,9 @@ type Tx struct {
 	s      *Store
 	hold   *Hold
 	closed atomic.Bool
+
+	mu    sync.Mutex
+	named map[string]bool // folders with names that may not be durable yet
 }
 
 // Begin starts writing and makes the store's folders where they are missing. It
@@ -35,7 +39,7 @@ func (s *Store) Begin(ctx context.Context) (*Tx, error) {
 	if err != nil {
 		return nil, lockFault(s.path(gcLock), err)
 	}
-	return &Tx{s: s, hold: &Hold{l}}, nil
+	return &Tx{s: s, hold: &Hold{l}, named: map[string]bool{}}, nil
 }
 
 // Close ends the transaction. What was tagged stays; blobs without a tag are
@@ -61,13 +65,15 @@ func (t *Tx) Has(ctx context.Context, d artifact.Descriptor) bool {
 	if err != nil || info == nil {
 		return false
 	}
-	t.touch(d.Digest, info)
+	t.reuse(d.Digest, info)
 	return true
 }
 
-// touch renews the age of a blob that is used again. It may belong to somebody
-// else, so failing is no error.
-func (t *Tx) touch(d artifact.Digest, info fs.FileInfo) {
+// reuse takes a blob that is there already. Who wrote it may have been killed
+// before its name was durable, and prune shall take it for a young one; it may
+// belong to somebody else, so failing at that is no error.
+func (t *Tx) reuse(d artifact.Digest, info fs.FileInfo) {
+	t.names(d)
 	now := t.s.o.Now()
 	if now.Sub(info.ModTime()) < time.Hour {
 		return
@@ -77,17 +83,43 @@ func (t *Tx) touch(d artifact.Digest, info fs.FileInfo) {
 	}
 }
 
+// names remembers that the name of a blob must be made durable.
+func (t *Tx) names(d artifact.Digest) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.named[d.Algorithm().String()] = true
+}
+
+// Sync makes everything durable that was put or found so far. Tag does so by
+// itself; who acknowledges a blob before it has a name in the index calls it.
+func (t *Tx) Sync() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for algorithm := range t.named {
+		if err := t.s.fs.SyncDir(t.s.path(blobsDir, algorithm)); err != nil {
+			return diskFault("syncing the blobs", err)
+		}
+		delete(t.named, algorithm)
+	}
+	return nil
+}
+
+// syncing is Sync on its own goroutine; the function it returns waits for it.
+func (t *Tx) syncing() func() error {
+	done := make(chan error, 1)
+	go func() { done <- t.Sync() }()
+	return sync.OnceValue(func() error { return <-done })
+}
+
 // Put stores b and returns its descriptor. What is there already is kept; a
-// damaged copy is replaced.
+// damaged copy is replaced. It is durable after Tag or Sync.
 func (t *Tx) Put(ctx context.Context, mediaType string, b []byte) (artifact.Descriptor, error) {
 	d := artifact.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(b), Size: int64(len(b))}
 	if err := t.open(); err != nil {
 		return d, err
 	}
-	if t.s.holds(ctx, d, b) {
-		t.Has(ctx, d)
-		// Who wrote it may have been killed before its name was durable.
-		return d, t.s.syncBlobs(d.Digest)
+	if t.s.holds(ctx, d, b) && t.Has(ctx, d) {
+		return d, nil
 	}
 	in, err := t.Create(ctx, artifact.Descriptor{MediaType: mediaType})
 	if err != nil {
@@ -101,10 +133,6 @@ func (t *Tx) Put(ctx context.Context, mediaType string, b []byte) (artifact.Desc
 	return in.Commit(ctx)
 }
 
-func (s *Store) syncBlobs(d artifact.Digest) error {
-	return diskFault("syncing a blob", s.fs.SyncDir(s.path(blobsDir, d.Algorithm().String())))
-}
-
 // Tag adds the entries, each in place of the one of its name (a nameless one in
 // place of the nameless one of its digest), in one change of the index: all or
 // none. Every other entry stays as it is, byte for byte. Their blobs must be
@@ -116,7 +144,9 @@ func (t *Tx) Tag(ctx context.Context, entries ...Entry) error {
 	if err := t.present(ctx, entries...); err != nil {
 		return err
 	}
-	return t.s.update(ctx, func(ix *index) error {
+	durable := t.syncing()
+	defer durable()
+	return t.s.update(ctx, durable, func(ix *index) error {
 		if len(entries) > 4 {
 			if err := ix.prepare(); err != nil {
 				return t.s.invalidIndex(err)
@@ -139,7 +169,9 @@ func (t *Tx) TagIf(ctx context.Context, e Entry, check func(old *Entry) error) e
 		return err
 	}
 	set := false
-	return t.s.update(ctx, func(ix *index) error {
+	durable := t.syncing()
+	defer durable()
+	return t.s.update(ctx, durable, func(ix *index) error {
 		i, err := ix.place(e)
 		if err != nil {
 			return t.s.invalidIndex(err)

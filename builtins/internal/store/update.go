@@ -54,9 +54,11 @@ func (s *Store) readGeneration(ctx context.Context) (*index, fs.FileInfo, error)
 }
 
 // update changes the index: alone, on its newest generation, and durable when it
-// returns. change is called again, also after it was written once, when another
-// tool wrote meanwhile: it must then find its work done, or do it again.
-func (s *Store) update(ctx context.Context, change func(*index) error) error {
+// returns. What it names must be on the disk before it takes its place, but not
+// before it is written beside it: durable waits for that. change is called again,
+// also after it was written once, when another tool wrote meanwhile: it must then
+// find its work done, or do it again.
+func (s *Store) update(ctx context.Context, durable func() error, change func(*index) error) error {
 	l, err := s.lock(ctx, indexLock, true)
 	if err != nil {
 		return lockFault(s.path(indexLock), err)
@@ -75,12 +77,15 @@ func (s *Store) update(ctx context.Context, change func(*index) error) error {
 		}
 		if !ix.dirty {
 			// Who wrote this may have been killed before it was durable.
+			if err := durable(); err != nil {
+				return err
+			}
 			return diskFault("syncing the store", s.fs.SyncDir(s.dir))
 		}
 		if err := canceled(ctx, "writing the index"); err != nil {
 			return err
 		}
-		err = s.writeIndex(ix, generation, previousFile)
+		err = s.writeIndex(ix, generation, previousFile, durable)
 		if !errors.Is(err, errChanged) {
 			return diskFault("writing the index", err)
 		}
@@ -89,11 +94,14 @@ func (s *Store) update(ctx context.Context, change func(*index) error) error {
 		"another tool keeps changing it").WithHint("end the other tool, or try again")
 }
 
+// alreadyDurable is for changes that name nothing new.
+func alreadyDurable() error { return nil }
+
 // writeIndex puts a new index in the place of the given generation (nil: there
 // was none) and keeps the old one as backup. It fails with errChanged when
 // another generation stands there by now: before, so that the other tool's
 // change is not lost, and after, so that ours is not.
-func (s *Store) writeIndex(ix *index, generation fs.FileInfo, backup string) error {
+func (s *Store) writeIndex(ix *index, generation fs.FileInfo, backup string, durable func() error) error {
 	temp, name := s.path(ingestDir, indexFile), s.path(indexFile)
 	if err := s.makeDir(s.path(ingestDir)); err != nil {
 		return err
@@ -105,6 +113,9 @@ func (s *Store) writeIndex(ix *index, generation fs.FileInfo, backup string) err
 	}
 	if err == nil && generation != nil {
 		err = s.keep(s.path(backup))
+	}
+	if err == nil {
+		err = durable()
 	}
 	if err == nil {
 		err = s.unchanged(generation)
