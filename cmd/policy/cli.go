@@ -26,6 +26,7 @@ type entry struct {
 func entries() []entry {
 	all := []entry{
 		{[]string{"run"}, "Pipelines", "Run a function of a pipeline written in Starlark.", func() any { return new(runCommand) }},
+		{[]string{"templates"}, "Pipelines", "List beginnings of policies and pipelines, or write one.", func() any { return new(templatesCommand) }},
 		{[]string{"doc"}, "Pipelines", "Print the reference of the verbs, or of one.", func() any { return new(docCommand) }},
 		{[]string{"store"}, "Housekeeping", "Check, repair, prune or locate the local store.", func() any { return new(storeCommand) }},
 		{[]string{"serve"}, "Housekeeping", "Serve the embedded registry over HTTP.", func() any { return new(serveCommand) }},

@@ -37,27 +37,34 @@ func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
 		return err
 	}
 	defer s.Close()
-	result, err := d.verb.Call(s.ctx, s.env, d.Args)
-	for err != nil {
-		asking := fault.Of(err)
-		answered, askErr := a.ask(s.ctx, err, d.Args)
-		if askErr != nil {
-			err = fault.In(asking.Op, asking.Subject, askErr) // a no is the whole story
-			break
-		}
-		if !answered {
-			break
-		}
-		result, err = d.verb.Call(s.ctx, s.env, d.Args)
-	}
+	result, err := answering(s, d.Args, func() (any, error) { return d.verb.Call(s.ctx, s.env, d.Args) })
 	if saved, ok := result.(*builtins.Saved); ok && saved != nil && saved.Path == "-" {
 		return err // the content went to standard output
 	}
 	return s.answer(unwrap(result, d.Args), err)
 }
 
+// answering calls, and calls again as long as args get an answer to what was asked.
+func answering[Result any](s *session, args any, call func() (Result, error)) (Result, error) {
+	for {
+		result, err := call()
+		if err == nil {
+			return result, nil
+		}
+		asking := fault.Of(err)
+		answered, askErr := s.ask(s.ctx, err, args)
+		if askErr != nil {
+			return result, fault.In(asking.Op, asking.Subject, askErr) // a no is the whole story
+		}
+		if !answered {
+			return result, err
+		}
+	}
+}
+
 // ask puts a verb's question to the person at the terminal and hands the answer
-// to the arguments. It reports whether there was one.
+// to the arguments; where nobody is there, the question's default. It reports whether
+// there was an answer.
 func (a *app) ask(ctx context.Context, err error, args any) (bool, error) {
 	f := fault.Of(err)
 	answerer, ok := args.(interface{ Answer(string) })
@@ -66,7 +73,10 @@ func (a *app) ask(ctx context.Context, err error, args any) (bool, error) {
 	}
 	answer, err := a.tty.ask(ctx, f.Ask)
 	if errors.Is(err, errNoTerminal) {
-		return false, nil
+		if f.Ask.Default == "" {
+			return false, nil
+		}
+		answer, err = f.Ask.Default, nil
 	}
 	if err == nil {
 		answerer.Answer(answer)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,20 +12,23 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/policyhost/policy/cmd/internal/render"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
 // The only interaction. Its rules:
 //
 //   - a question goes to the terminal itself, never to a stream;
-//   - no terminal, no question: the fault that asked is reported;
-//   - a closed terminal, an empty line or anything but yes means no;
+//   - no terminal, no question: the fault that asked is reported, unless the
+//     question has a default;
+//   - a closed terminal, an empty line or anything but yes means no; an empty line
+//     means the default where the question shows one;
 //   - it asks once, and a signal ends it.
 type terminal struct{}
 
 var errNoTerminal = errors.New("no terminal to ask on")
 
-// ask puts a question and gives the answer: a yes, or a password. It fails with
+// ask puts a question and gives the answer: a yes, a password, a line. It fails with
 // errNoTerminal when there is nobody to ask, and with Canceled on a no.
 func (terminal) ask(ctx context.Context, q *fault.Question) (string, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) || os.Getenv("CI") != "" {
@@ -79,6 +83,9 @@ func read(tty console, q *fault.Question) (string, error) {
 		}
 		return text, nil
 	}
+	if q.Line {
+		return readLine(tty, q)
+	}
 	_, _ = fmt.Fprintf(tty, "%s [y/N] ", q.Text)
 	line, err := bufio.NewReader(tty).ReadString('\n')
 	if err == io.EOF {
@@ -89,6 +96,25 @@ func read(tty console, q *fault.Question) (string, error) {
 		return "yes", nil
 	}
 	return "", fault.New(fault.Canceled, "", "nothing was done")
+}
+
+// readLine reads a line of text; an empty one is the default.
+func readLine(tty console, q *fault.Question) (string, error) {
+	shown := q.Text
+	if q.Default != "" {
+		shown += " [" + render.Safe(q.Default) + "]"
+	}
+	_, _ = fmt.Fprint(tty, shown+": ")
+	line, err := bufio.NewReader(tty).ReadString('\n')
+	if err != nil {
+		_, _ = fmt.Fprintln(tty) // only Enter ends the line
+		return "", fault.New(fault.Canceled, "", "nothing was done")
+	}
+	answer := cmp.Or(strings.TrimSpace(line), q.Default)
+	if answer == "" {
+		return "", fault.New(fault.Canceled, "", "nothing was typed, nothing was done")
+	}
+	return answer, nil
 }
 
 // readSecret reads a line without echo. term.ReadPassword will not do: it waits

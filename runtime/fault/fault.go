@@ -90,8 +90,10 @@ type Error struct {
 
 // Question is what a verb needs to hear from a person.
 type Question struct {
-	Text   string // "Remove ghcr.io/acme/authz:1.0?"
-	Secret bool   // the answer is a password, not yes or no
+	Text    string // "Remove ghcr.io/acme/authz:1.0?"
+	Secret  bool   // the answer is a password, not yes or no
+	Line    bool   // the answer is a line of text, not yes or no
+	Default string // of a line: what an empty answer means, and the answer where nobody can be asked
 }
 
 // New returns a fault about subject, with a cause made by fmt.Errorf: %w works.
