@@ -24,7 +24,7 @@ func templateQuestions() []templateQuestion {
 		{"server", "Registry", "ghcr.io", func(a *TemplateArgs) *string { return &a.Server }, templateServer},
 		{"username", "User name", "jo", func(a *TemplateArgs) *string { return &a.Username }, templateUser},
 		{"secret", "Name of the secret with the password", "REGISTRY_PASSWORD", func(a *TemplateArgs) *string { return &a.Secret }, templateSecret},
-		{"repo", "Repository", "acme/authz", func(a *TemplateArgs) *string { return &a.Repo }, templateRepo},
+		{"repo", "Repository, such as acme/authz", "acme/authz", func(a *TemplateArgs) *string { return &a.Repo }, templateRepo},
 	}
 }
 
