@@ -16,7 +16,7 @@ import (
 
 // BuildArgs are the arguments of [Build].
 type BuildArgs struct {
-	Paths       []string          `arg:"" help:"Folders, Rego or data files, and bundle tarballs that make up the policy."`
+	Paths       []string          `arg:"" complete:"file" help:"Folders, Rego or data files, and bundle tarballs that make up the policy."`
 	Tag         []Ref             `short:"t" default:"default" help:"Name of the image; the first names it, the others tag it too."`
 	Annotations map[string]string `short:"a" mapsep:"," help:"Annotation of the manifest, KEY=VALUE."`
 	Revision    string            `short:"r" help:"Revision of the sources, for example a git commit; kept in the bundle and as an annotation."`
@@ -29,16 +29,16 @@ type BuildArgs struct {
 	Optimize        int      `short:"O" default:"0" help:"Optimization level, 0 to 2; above 0 it needs an entrypoint."`
 	Entrypoint      []string `short:"e" help:"Rule that callers ask for, for example authz/allow."`
 	RegoVersion     string   `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of the sources: rego.v0, rego.v0v1 or rego.v1."`
-	Capabilities    string   `help:"Capabilities file, or version such as v1.0.0, that the policy must keep to."`
+	Capabilities    string   `complete:"file" help:"Capabilities file, or version such as v1.0.0, that the policy must keep to."`
 	Ignore          []string `help:"Pattern of files and folders to leave out."`
 	IncludeTests    bool     `help:"Keep *_test.rego files."`
 	IncludeHidden   bool     `help:"Keep hidden files and folders."`
-	BuildConfigFile string   `help:"YAML file with build settings, as opcr policy reads it."`
+	BuildConfigFile string   `complete:"file" help:"YAML file with build settings, as opcr policy reads it."`
 
-	SigningKey         string   `help:"Secret or PEM file of the private key that signs the bundle."`
+	SigningKey         string   `complete:"file" help:"Secret or PEM file of the private key that signs the bundle."`
 	SigningAlg         string   `default:"RS256" help:"Signing algorithm."`
-	ClaimsFile         string   `help:"JSON file with claims of the signature."`
-	VerificationKey    string   `help:"Secret or PEM file of the public key that verifies signed bundles among the paths."`
+	ClaimsFile         string   `complete:"file" help:"JSON file with claims of the signature."`
+	VerificationKey    string   `complete:"file" help:"Secret or PEM file of the public key that verifies signed bundles among the paths."`
 	VerificationKeyID  string   `name:"verification-key-id" default:"default" help:"Name of the verification key."`
 	Scope              string   `help:"Scope that the signature must have."`
 	ExcludeFilesVerify []string `help:"Pattern of files that are not verified."`

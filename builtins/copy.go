@@ -16,8 +16,8 @@ import (
 
 // CopyArgs are the arguments of [Copy].
 type CopyArgs struct {
-	Source string `arg:"" help:"Image to copy: a reference (the local store first, then its registry), or ocidir://PATH:TAG."`
-	Target string `arg:"" help:"Where to copy it: a reference in a registry, or ocidir://PATH:TAG for an OCI layout on disk."`
+	Source string `arg:"" complete:"image" help:"Image to copy: a reference (the local store first, then its registry), or ocidir://PATH:TAG."`
+	Target string `arg:"" complete:"image" help:"Where to copy it: a reference in a registry, or ocidir://PATH:TAG for an OCI layout on disk."`
 	Local  bool   `help:"Write to the local store instead of the registry that the target names."`
 }
 

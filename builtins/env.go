@@ -88,6 +88,10 @@ type Options struct {
 	Log      *slog.Logger                     // one line a request, at debug; nil: none
 	Now      func() time.Time                 // nil: time.Now
 	Secrets  *Secrets                         // nil: new
+
+	// NoHelpers asks no credential helper: one may ask a person, in a window or
+	// on the terminal. What helpers keep is not known then.
+	NoHelpers bool
 }
 
 // NewEnv wires an Env to the store, the registries and the credentials that the
@@ -120,6 +124,8 @@ func NewEnv(o Options) *Env {
 		Getenv: func(name string) string { v, _ := o.Lookup(name); return v },
 		Home:   o.Home,
 		Warn:   func(message string) { o.Events.send(Event{State: Warning, Message: message}) },
+
+		NoHelpers: o.NoHelpers,
 	})
 	client := registry.New(registry.Options{
 		Host:        o.Settings.host,

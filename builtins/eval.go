@@ -13,13 +13,13 @@ import (
 
 // EvalArgs are the arguments of [Eval].
 type EvalArgs struct {
-	Policy string `arg:"" help:"What judges: an image, a bundle tarball, or a folder of sources."`
+	Policy string `arg:"" complete:"image,file" help:"What judges: an image, a bundle tarball, or a folder of sources."`
 	Query  string `arg:"" help:"Rego query, for example data.authz.allow."`
 
 	Input      Document `short:"i" help:"Input document: a JSON or YAML file, or - for standard input."`
 	StdinInput bool     `short:"I" star:"-" help:"Read the input document from standard input."`
 	InputJSON  string   `name:"input-json" star:"-" help:"Input document as JSON text."`
-	Data       []string `short:"d" sep:"none" help:"More data or policies: files or folders."`
+	Data       []string `short:"d" sep:"none" complete:"file" help:"More data or policies: files or folders."`
 	Pull       string   `default:"missing" enum:"always,missing,never" help:"When to fetch the image: always, missing or never."`
 
 	Fail         bool `help:"Fail when the result is undefined or false."`

@@ -15,7 +15,7 @@ import (
 
 // InspectArgs are the arguments of [Inspect].
 type InspectArgs struct {
-	Policy string `arg:"" help:"An image or a bundle tarball."`
+	Policy string `arg:"" complete:"image,file" help:"An image or a bundle tarball."`
 	Pull   string `default:"missing" enum:"always,missing,never" help:"When to fetch the image: always, missing or never."`
 }
 

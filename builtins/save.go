@@ -9,7 +9,7 @@ import (
 // SaveArgs are the arguments of [Save].
 type SaveArgs struct {
 	Ref  Ref    `arg:"" help:"Image to save."`
-	File string `short:"f" default:"bundle.tar.gz" help:"File to write; - for standard output."`
+	File string `short:"f" default:"bundle.tar.gz" complete:"file" help:"File to write; - for standard output."`
 	Pull string `default:"missing" enum:"always,missing,never" help:"When to fetch the image: always, missing or never."`
 }
 

@@ -11,7 +11,7 @@ import (
 
 // TestArgs are the arguments of [Test].
 type TestArgs struct {
-	Paths       []string      `arg:"" help:"Folders or files with policies and their tests."`
+	Paths       []string      `arg:"" complete:"file" help:"Folders or files with policies and their tests."`
 	Run         string        `help:"Run only tests whose name matches this regular expression."`
 	Trace       bool          `help:"Keep the trace of each test that fails."`
 	Coverage    bool          `help:"Report how much of the policies the tests evaluate."`

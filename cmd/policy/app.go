@@ -48,6 +48,9 @@ func (a *app) getenv(name string) string {
 
 // main reads the command line and runs what it names.
 func (a *app) main(ctx context.Context) error {
+	if len(a.args) > 0 && a.args[0] == completeWord {
+		return a.complete(ctx, a.args[1:])
+	}
 	c, flags, err := a.parse()
 	if err != nil || c == nil {
 		return err

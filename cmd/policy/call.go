@@ -41,20 +41,9 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 		offered = []runtime.Function{*chosen}
 	}
 	c := new(call)
-	options := append(p.kongOptions(),
-		kong.Name("policy run "+p.source.Name),
-		kong.Description(p.program.Doc()),
-		kong.ExplicitGroups([]kong.Group{{Key: "Functions", Title: "Functions:"}, {Key: "Global flags", Title: "Global flags:"}}),
-		kong.PostBuild(functionFlagsWin))
-	commands := map[string]*function{}
-	for _, f := range offered {
-		command := newFunction(f)
-		commands[f.Name] = command
-		options = append(options, command.option())
-	}
-	parser, err := kong.New(&c.host, options...)
+	parser, commands, err := p.grammar(&c.host, offered, p.program.Doc())
 	if err != nil {
-		return nil, fault.New(fault.Script, p.source.Name, "its functions make no command line: %w", err)
+		return nil, err
 	}
 	defer func() {
 		if r := recover(); r == errHelped { //nolint:errorlint // identity of the panic value
@@ -79,6 +68,26 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 	c.function = chosen.Name
 	c.named, c.rest = commands[chosen.Name].arguments(ctx)
 	return c, nil
+}
+
+// grammar is the command line of the functions; parsing fills flags.
+func (p *pipeline) grammar(flags *hostFlags, offered []runtime.Function, doc string) (*kong.Kong, map[string]*function, error) {
+	options := append(p.kongOptions(),
+		kong.Name("policy run "+p.source.Name),
+		kong.Description(doc),
+		kong.ExplicitGroups([]kong.Group{{Key: "Functions", Title: "Functions:"}, {Key: "Global flags", Title: "Global flags:"}}),
+		kong.PostBuild(functionFlagsWin))
+	commands := map[string]*function{}
+	for _, f := range offered {
+		command := newFunction(f)
+		commands[f.Name] = command
+		options = append(options, command.option())
+	}
+	parser, err := kong.New(flags, options...)
+	if err != nil {
+		return nil, nil, fault.New(fault.Script, p.source.Name, "its functions make no command line: %w", err)
+	}
+	return parser, commands, nil
 }
 
 // hostWords are the flags that stood before FILE.

@@ -30,6 +30,7 @@ func entries() []entry {
 		{[]string{"doc"}, "Pipelines", "Print the reference of the verbs, or of one.", func() any { return new(docCommand) }},
 		{[]string{"store"}, "Housekeeping", "Check, repair, prune or locate the local store.", func() any { return new(storeCommand) }},
 		{[]string{"serve"}, "Housekeeping", "Serve the embedded registry over HTTP.", func() any { return new(serveCommand) }},
+		{[]string{"completion"}, "Housekeeping", "Print the script that makes a shell complete command lines.", func() any { return new(completionCommand) }},
 		{[]string{"version"}, "Housekeeping", "Print the version.", func() any { return new(versionCommand) }},
 	}
 	for _, v := range builtins.Table() {
@@ -102,8 +103,8 @@ func namedAmong(all []entry, words []string) []entry {
 	return named
 }
 
-func (a *app) parseWith(args []string, commands []entry) (command, *config.Flags, error) {
-	flags := new(config.Flags)
+// grammar is the command line's, with these commands; parsing fills flags.
+func (a *app) grammar(flags *config.Flags, commands []entry) (*kong.Kong, error) {
 	options := append(a.kongOptions(),
 		kong.Name("policy"),
 		kong.Description("Pipelines for authorization policies: build, judge, test and ship them."),
@@ -114,7 +115,16 @@ func (a *app) parseWith(args []string, commands []entry) (command, *config.Flags
 	}
 	parser, err := kong.New(flags, options...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the command line's grammar: %w", err)
+		return nil, fmt.Errorf("the command line's grammar: %w", err)
+	}
+	return parser, nil
+}
+
+func (a *app) parseWith(args []string, commands []entry) (command, *config.Flags, error) {
+	flags := new(config.Flags)
+	parser, err := a.grammar(flags, commands)
+	if err != nil {
+		return nil, nil, err
 	}
 	ctx, err := parser.Parse(args)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 type docCommand struct {
-	Verb string `arg:"" optional:"" help:"Verb to describe; all of them without it."`
+	Verb string `arg:"" optional:"" complete:"verb" help:"Verb to describe; all of them without it."`
 }
 
 func (*docCommand) Help() string {

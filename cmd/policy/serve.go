@@ -11,10 +11,10 @@ import (
 
 type serveCommand struct {
 	Addr     string `default:"127.0.0.1:5000" help:"Address to listen on; port 0 takes a free one."`
-	Auth     string `placeholder:"FILE" help:"htpasswd file with the users who may connect (bcrypt)."`
+	Auth     string `placeholder:"FILE" complete:"file" help:"htpasswd file with the users who may connect (bcrypt)."`
 	ReadOnly bool   `help:"Refuse pushes and deletes."`
-	Cert     string `placeholder:"FILE" help:"PEM file with the TLS certificate; plain HTTP without it."`
-	Key      string `placeholder:"FILE" help:"PEM file with the key of the certificate."`
+	Cert     string `placeholder:"FILE" complete:"file" help:"PEM file with the TLS certificate; plain HTTP without it."`
+	Key      string `placeholder:"FILE" complete:"file" help:"PEM file with the key of the certificate."`
 }
 
 func (*serveCommand) Help() string {

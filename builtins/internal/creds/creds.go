@@ -66,6 +66,7 @@ type Options struct {
 	Getenv        func(name string) string // nil: os.Getenv. Its PATH is where helpers are looked for
 	Home          string                   // the user's folder; "": $HOME, on Windows $USERPROFILE
 	HelperTimeout time.Duration            // the longest a helper may take to answer; 0: 10 s
+	NoHelpers     bool                     // ask no helper, which might ask a person: Get fails for what one keeps, List does not know its users
 	Warn          func(message string)     // told once of each thing that is odd but works; nil: nobody is
 }
 

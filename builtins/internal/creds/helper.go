@@ -11,6 +11,8 @@ import (
 
 	"github.com/docker/docker-credential-helpers/client"
 	"github.com/docker/docker-credential-helpers/credentials"
+
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // answerAge is how long a helper's answer is believed: shorter than any token
@@ -79,6 +81,9 @@ type answer struct {
 // get asks h for s, and remembers what it said. An empty user and secret is how
 // some helpers say that they know nothing (Debian's pass).
 func (k *Keyring) get(ctx context.Context, h helper, s server) (Credential, error) {
+	if k.o.NoHelpers {
+		return Credential{}, h.unasked()
+	}
 	host := server{host: s.host}
 	k.mu.Lock()
 	a := k.answers[question{h.name, host.key()}]
@@ -101,6 +106,11 @@ func (k *Keyring) get(ctx context.Context, h helper, s server) (Credential, erro
 	}
 	a.at, a.credential = time.Now(), c
 	return c, nil
+}
+
+// unasked says why a helper that may not be asked does not answer.
+func (h helper) unasked() error {
+	return fault.New(fault.Denied, "", "%s, named by %q in %s, is not asked here", h.program(), h.key, h.where)
 }
 
 // forget drops what helpers said, since a login or a logout has changed it.
@@ -144,6 +154,9 @@ func (k *Keyring) erase(ctx context.Context, h helper, key string) error {
 
 // list is what h keeps: a user name for each server.
 func (k *Keyring) list(ctx context.Context, h helper) (map[string]string, error) {
+	if k.o.NoHelpers {
+		return nil, h.unasked()
+	}
 	r := &run{k: k, ctx: ctx, h: h}
 	users, err := client.List(r.program)
 	return users, r.fault(err)

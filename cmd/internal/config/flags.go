@@ -9,25 +9,25 @@ import (
 // Flags are the global flags, to be embedded in the command line's grammar. What
 // was not typed is nil or empty. Their names differ from those of every verb.
 type Flags struct {
-	Config    string `short:"c" placeholder:"FILE" group:"Global flags" help:"Configuration file, in place of those looked for."`
+	Config    string `short:"c" placeholder:"FILE" complete:"file" group:"Global flags" help:"Configuration file, in place of those looked for."`
 	Verbosity int    `short:"v" type:"counter" group:"Global flags" help:"Say more; -vv says even more."`
 	Quiet     bool   `short:"q" group:"Global flags" help:"Say nothing but the answer and errors."`
 	Debug     bool   `group:"Global flags" help:"Log what goes over the wire."`
-	LogLevel  string `placeholder:"LEVEL" group:"Global flags" help:"Log: debug, info, warn, error or off."`
+	LogLevel  string `placeholder:"LEVEL" complete:"debug,info,warn,error,off" group:"Global flags" help:"Log: debug, info, warn, error or off."`
 
 	Insecure       *bool    `short:"k" negatable:"" group:"Global flags" help:"Do not verify TLS certificates."`
 	Plaintext      *bool    `negatable:"" group:"Global flags" help:"Speak HTTP to registries, not HTTPS."`
-	CA             []string `name:"ca" sep:"none" type:"string" placeholder:"FILE" group:"Global flags" help:"PEM file of a certificate authority to trust."`
-	Domain         string   `placeholder:"HOST" group:"Global flags" help:"Registry of references that name none."`
+	CA             []string `name:"ca" sep:"none" type:"string" placeholder:"FILE" complete:"file" group:"Global flags" help:"PEM file of a certificate authority to trust."`
+	Domain         string   `placeholder:"HOST" complete:"server" group:"Global flags" help:"Registry of references that name none."`
 	RegistryOption []string `sep:"none" placeholder:"HOST,KEY=VALUE" group:"Global flags" help:"Setting of one registry, as in the file."`
 
-	FileStoreRoot string         `placeholder:"DIR" group:"Global flags" help:"Where images, credentials and settings live."`
+	FileStoreRoot string         `placeholder:"DIR" complete:"folder" group:"Global flags" help:"Where images, credentials and settings live."`
 	LockTimeout   *time.Duration `placeholder:"TIME" group:"Global flags" help:"Longest wait for another policy process, such as 30s."`
 	Timeout       time.Duration  `placeholder:"TIME" group:"Global flags" help:"Longest time the command may take, such as 5m."`
 	MaxHeap       int64          `placeholder:"MIB" group:"Global flags" help:"Memory the command may use: 4096, in a pipeline 2048."`
 	Concurrency   *int           `placeholder:"N" group:"Global flags" help:"References to work on at once."`
 
-	Limit map[string]string `sep:"none" mapsep:"none" placeholder:"KEY=VALUE" group:"Global flags" help:"Bundle limit: total, ratio, entries, name_length."`
+	Limit map[string]string `sep:"none" mapsep:"none" placeholder:"KEY=VALUE" complete:"total=,ratio=,entries=,name_length=" group:"Global flags" help:"Bundle limit: total, ratio, entries, name_length."`
 }
 
 // Level is how much to say: 0 the least, 3 with all that goes over the wire.

@@ -1,0 +1,81 @@
+package complete
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Line is a command line up to the cursor, without the command itself.
+type Line struct {
+	Words []string // the words that are complete
+	Typed string   // the beginning of the word under the cursor
+	kept  int      // bytes of Typed that the shell keeps: it replaces what follows
+}
+
+// assignment is what may stand before a command.
+var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
+
+// BashWords splits a line as bash does, without expanding anything. Bash replaces
+// a word only from the last of breaks on ($COMP_WORDBREAKS: ":" and "=" are among
+// them), or from an open quote on.
+func BashWords(line, breaks string) Line {
+	s := scanner{breaks: strings.Trim(breaks, " \t\n\"'")}
+	for _, r := range line {
+		s.next(r)
+	}
+	words := s.words
+	for len(words) > 0 && assignment.MatchString(words[0]) {
+		words = words[1:]
+	}
+	if len(words) > 0 {
+		words = words[1:]
+	}
+	return Line{Words: words, Typed: s.word.String(), kept: s.kept}
+}
+
+// scanner is between two characters of a line.
+type scanner struct {
+	breaks string
+	words  []string
+
+	word    strings.Builder // the word so far, without its quotes
+	inWord  bool
+	kept    int  // bytes of word up to the last break
+	quote   rune // that is open; 0: none
+	escaped bool // the character before was a backslash
+}
+
+func (s *scanner) next(r rune) {
+	switch {
+	case s.escaped:
+		if s.quote == '"' && !strings.ContainsRune("$`\"\\\n", r) {
+			s.word.WriteByte('\\')
+		}
+		s.escaped = false
+		s.word.WriteRune(r)
+	case r == '\\' && s.quote != '\'':
+		s.escaped, s.inWord = true, true
+	case s.quote != 0 && r == s.quote:
+		s.quote, s.kept = 0, s.word.Len()
+	case s.quote != 0:
+		s.word.WriteRune(r)
+	case r == '"' || r == '\'':
+		s.quote, s.inWord, s.kept = r, true, s.word.Len()
+	case r == ' ' || r == '\t' || r == '\n':
+		s.end()
+	default:
+		s.inWord = true
+		s.word.WriteRune(r)
+		if strings.ContainsRune(s.breaks, r) {
+			s.kept = s.word.Len()
+		}
+	}
+}
+
+func (s *scanner) end() {
+	if s.inWord {
+		s.words = append(s.words, s.word.String())
+	}
+	s.word.Reset()
+	s.inWord, s.kept = false, 0
+}

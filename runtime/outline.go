@@ -1,0 +1,82 @@
+package runtime
+
+import (
+	"strings"
+
+	"go.starlark.net/syntax"
+)
+
+// Outline lists the public functions that the text of a file defines at its top
+// level, in their order, as [Program.Functions] does, but from its syntax alone:
+// nothing is loaded or run. Functions that come about otherwise are missing, and
+// so are defaults that are no literals. It is empty for a text that does not parse.
+func Outline(text []byte) []Function {
+	m := &module{Module: Module{Name: "outline", Main: true}, text: text}
+	if parse(m, false) != nil {
+		return nil
+	}
+	var all []Function
+	for _, stmt := range m.file.Stmts {
+		def, ok := stmt.(*syntax.DefStmt)
+		if !ok || strings.HasPrefix(def.Name.Name, "_") {
+			continue
+		}
+		f := Function{Name: def.Name.Name, Params: outlineParams(def.Params), Pos: position(def.Def)}
+		var help map[string]string
+		f.Summary, f.Doc, help = splitDoc(docstring(&syntax.File{Stmts: def.Body}))
+		for i := range f.Params {
+			f.Params[i].Help = help[f.Params[i].Name]
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+func outlineParams(exprs []syntax.Expr) []Param {
+	var all, last []Param
+	keywordOnly := false
+	for _, e := range exprs {
+		p := Param{Kind: "string", KeywordOnly: keywordOnly}
+		switch e := e.(type) {
+		case *syntax.Ident:
+			p.Name, p.Required = e.Name, true
+		case *syntax.BinaryExpr:
+			p.Name = e.X.(*syntax.Ident).Name
+			p.Kind, p.Default = literal(e.Y)
+		case *syntax.UnaryExpr:
+			keywordOnly = true
+			name, ok := e.X.(*syntax.Ident)
+			if !ok {
+				continue
+			}
+			last = append(last, Param{Name: name.Name, Kind: "string", Variadic: e.Op == syntax.STAR, Extra: e.Op == syntax.STARSTAR})
+			continue
+		}
+		all = append(all, p)
+	}
+	return append(all, last...)
+}
+
+// literal is the kind of a default, and its value where that is one token.
+func literal(e syntax.Expr) (kind string, value any) {
+	switch e := e.(type) {
+	case *syntax.Literal:
+		switch e.Token {
+		case syntax.STRING:
+			return "string", e.Value
+		case syntax.INT:
+			return "int", e.Value
+		case syntax.FLOAT:
+			return "float", e.Value
+		}
+	case *syntax.Ident:
+		if e.Name == "True" || e.Name == "False" {
+			return "bool", e.Name == "True"
+		}
+	case *syntax.ListExpr, *syntax.TupleExpr:
+		return "list", nil
+	case *syntax.DictExpr:
+		return "dict", nil
+	}
+	return "any", nil
+}
