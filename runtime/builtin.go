@@ -55,6 +55,10 @@ type Builtin struct {
 	// tags are the schema. Nil means no arguments.
 	Args func() any
 
+	// Result is the Go type of what Call gives, nil when it is not known. The
+	// structs in it are types that annotations may name.
+	Result reflect.Type
+
 	// Call does the work. The result is a pointer to a struct with json tags, a
 	// slice of them, a string, number, bool or nil, a json.RawMessage, a map, or
 	// a value with a Secret method. When the first positional argument is a slice

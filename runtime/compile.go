@@ -30,16 +30,22 @@ func parse(m *module, body bool) error {
 	if err != nil {
 		return err
 	}
-	if body {
-		wrap(f)
+	if m.definitions, err = definitions(f); err != nil {
+		return err
 	}
-	guardRepetition(f, m.text)
-	m.file, m.types = f, types
+	if body {
+		m.body = wrap(f)
+	}
+	m.file, m.annotations = f, types
 	return nil
 }
 
-// compile resolves names and compiles a parsed module.
+// compile adds what the compiler has to guard, resolves names and compiles a
+// parsed module.
 func compile(m *module, env starlark.StringDict) (*starlark.Program, error) {
+	m.nameTypes()
+	guardTypes(m.file, m)
+	guardRepetition(m.file, m.text)
 	undefined := make(map[string]bool)
 	program, err := starlark.FileProgram(m.file, func(name string) bool {
 		if env.Has(name) {
@@ -56,7 +62,7 @@ func compile(m *module, env starlark.StringDict) (*starlark.Program, error) {
 
 // wrap makes the statements of f the body of a function main that returns the
 // value of a final expression. Load statements stay where they are allowed.
-func wrap(f *syntax.File) {
+func wrap(f *syntax.File) *syntax.DefStmt {
 	start := syntax.MakePosition(&f.Path, 1, 1)
 	var loads, body []syntax.Stmt
 	for _, stmt := range f.Stmts {
@@ -71,11 +77,9 @@ func wrap(f *syntax.File) {
 	} else if last, ok := body[n-1].(*syntax.ExprStmt); ok {
 		body[n-1] = &syntax.ReturnStmt{Return: syntax.Start(last), Result: last.X}
 	}
-	f.Stmts = append(loads, &syntax.DefStmt{
-		Def:  start,
-		Name: &syntax.Ident{NamePos: start, Name: mainFunction},
-		Body: body,
-	})
+	def := &syntax.DefStmt{Def: start, Name: &syntax.Ident{NamePos: start, Name: mainFunction}, Body: body}
+	f.Stmts = append(loads, def)
+	return def
 }
 
 // nameErrors are the names of a file that the resolver refuses.

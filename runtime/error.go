@@ -17,6 +17,9 @@ import (
 // becomes Script and names its place.
 func (l *loader) fault(err error) *fault.Error {
 	trace := l.trace(err)
+	if p, ok := errors.AsType[*placed](err); ok {
+		return l.placedFault(p, trace)
+	}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		c := *f
 		c.Trace = append(trace, f.Trace...)
@@ -161,3 +164,31 @@ func position(p syntax.Position) Position {
 }
 
 func quote(s string) string { return fmt.Sprintf("%q", s) }
+
+// placed is an error at a place in a script that no call stack names.
+type placed struct {
+	pos     syntax.Position
+	fn      string // that it is in
+	instead bool   // of the innermost place of the stack
+	err     *fault.Error
+}
+
+func (p *placed) Error() string { return p.err.Error() }
+func (p *placed) Unwrap() error { return p.err }
+
+func placedFault(pos syntax.Position, hint, format string, args ...any) error {
+	return &placed{pos: pos, err: scriptFault("", hint, format, args...)}
+}
+
+// placedFault adds the place to the trace of the error.
+func (l *loader) placedFault(p *placed, trace []fault.Frame) *fault.Error {
+	if n := len(trace); p.instead && n > 0 {
+		trace = trace[:n-1]
+	}
+	f := *p.err
+	f.Trace = append(trace, l.frame(p.fn, p.pos))
+	if f.Op == "" && f.Subject == "" {
+		f.Subject = position(p.pos).String()
+	}
+	return &f
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -165,6 +166,12 @@ func builtin[A any](name string, fn func(context.Context, *A, runtime.Call) (any
 	}}
 }
 
+// giving says what a builtin results in.
+func giving[Result any](b runtime.Builtin) runtime.Builtin {
+	b.Result = reflect.TypeFor[Result]()
+	return b
+}
+
 func push(_ context.Context, a *pushArgs, _ runtime.Call) (any, error) {
 	var done Images
 	var failed []error
@@ -207,15 +214,15 @@ func take(_ context.Context, a *takeArgs, _ runtime.Call) (any, error) {
 func fixtures() []runtime.Builtin {
 	pure := func(b runtime.Builtin) runtime.Builtin { b.Pure = true; return b }
 	return []runtime.Builtin{
-		builtin("push", push),
+		giving[Images](builtin("push", push)),
 		builtin("take", take),
 		pure(builtin("pair", func(_ context.Context, a *pairArgs, _ runtime.Call) (any, error) {
 			return []any{a.From, a.To, a.Low, a.High}, nil
 		})),
-		builtin("judge", func(_ context.Context, a *evalArgs, _ runtime.Call) (any, error) {
+		giving[*Decision](builtin("judge", func(_ context.Context, a *evalArgs, _ runtime.Call) (any, error) {
 			text, err := json.Marshal(a.Input.value)
 			return &Decision{Result: text, Defined: a.Input.given, Took: time.Second}, err
-		}),
+		})),
 		{
 			Name: "list", Aliases: []string{"images"}, Args: newArgs[listArgs],
 			Call: func(_ context.Context, c runtime.Call) (any, error) {
@@ -226,12 +233,12 @@ func fixtures() []runtime.Builtin {
 				return Images{image(fmt.Sprintf("listed/%s/%t", a.Prefix, a.Remote))}, nil
 			},
 		},
-		builtin("password", func(_ context.Context, _ *struct{}, _ runtime.Call) (any, error) {
+		giving[Password](builtin("password", func(_ context.Context, _ *struct{}, _ runtime.Call) (any, error) {
 			return Password{"hunter22"}, nil
-		}),
-		builtin("token", func(_ context.Context, _ *struct{}, _ runtime.Call) (any, error) {
+		})),
+		giving[*Token](builtin("token", func(_ context.Context, _ *struct{}, _ runtime.Call) (any, error) {
 			return &Token{"t0ken"}, nil
-		}),
+		})),
 		builtin("document", func(_ context.Context, a *struct {
 			JSON string `arg:""`
 		}, _ runtime.Call) (any, error) {

@@ -78,8 +78,11 @@ func timeModule() *starlarkstruct.Module {
 }
 
 // predeclared are the names a module sees besides those of the language.
-func (h *Host) predeclared(m Module) starlark.StringDict {
+func (h *Host) predeclared(m *module) starlark.StringDict {
 	env := guards()
+	maps.Copy(env, m.guards())
+	env[enumName] = starlark.NewBuiltin(enumName, refuseType)
+	env[recordName] = starlark.NewBuiltin(recordName, refuseType)
 	env["fail"] = starlark.NewBuiltin("fail", reject)
 	env["struct"] = starlark.NewBuiltin("struct", starlarkstruct.Make)
 	env["json"] = starjson.Module
@@ -91,10 +94,11 @@ func (h *Host) predeclared(m Module) starlark.StringDict {
 	if h.Predeclared == nil {
 		return env
 	}
-	for _, b := range h.Predeclared(m) {
-		env[b.Name] = b.value(b.Name, m)
+	m.builtins = h.Predeclared(m.Module)
+	for _, b := range m.builtins {
+		env[b.Name] = b.value(b.Name, m.Module)
 		for _, alias := range b.Aliases {
-			env[alias] = b.value(alias, m)
+			env[alias] = b.value(alias, m.Module)
 		}
 	}
 	return env

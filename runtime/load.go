@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -49,8 +50,14 @@ type module struct {
 	path    string // below its root
 	text    []byte
 	file    *syntax.File
-	types   []*annotations // of its functions
+	body    *syntax.DefStmt     // the function main, when the text is the body of one
 	globals starlark.StringDict // nil until it is loaded
+
+	builtins    []Builtin
+	resultTypes map[string]reflect.Type // what builtins give, once it was needed
+	annotations []*annotations
+	definitions []*definition
+	signatures  []*signature
 }
 
 // key is the module's identity: where it is, not how it was asked for.
@@ -148,7 +155,7 @@ func (r *run) exec(m *module, body bool) error {
 	if err := parse(m, body); err != nil {
 		return err
 	}
-	env := r.host.predeclared(m.Module)
+	env := r.host.predeclared(m)
 	program, err := compile(m, env)
 	if err != nil {
 		return err
@@ -159,6 +166,9 @@ func (r *run) exec(m *module, body bool) error {
 	}
 	globals.Freeze()
 	m.globals = globals
+	if err := m.resolveTypes(l); err != nil {
+		return err
+	}
 	l.stack = l.stack[:len(l.stack)-1]
 	return nil
 }

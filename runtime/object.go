@@ -86,7 +86,10 @@ func (o *object) CompareSameType(op syntax.Token, y starlark.Value, depth int) (
 	if op != syntax.EQL && op != syntax.NEQ {
 		return false, fmt.Errorf("%s %s %s: results have no order", o.Type(), op, y.Type())
 	}
-	equal, err := o.equal(y.(*object), depth)
+	equal, err := false, error(nil)
+	if other, ok := y.(*object); ok { // a record may have the name of a result
+		equal, err = o.equal(other, depth)
+	}
 	return equal == (op == syntax.EQL), err
 }
 

@@ -14,6 +14,7 @@ type Function struct {
 	Summary string // first line of the docstring
 	Doc     string // the docstring without its Args section, without indentation
 	Params  []Param
+	Result  string // the type it returns, as annotated; empty when it is not
 	Pos     Position
 }
 
@@ -25,8 +26,15 @@ type Param struct {
 	KeywordOnly bool
 	Variadic    bool   // *args: takes any further arguments
 	Extra       bool   // **kwargs: takes any further names
-	Kind        string // of the default: string int float bool list dict any; string when there is none, any for None
-	Default     any    // Go value; nil when there is none, or when it is no data
+	Type        string // as annotated: "list[str] | None"; empty when it is not
+
+	// Kind says how to read the parameter from a command line: string int float bool
+	// list dict enum duration secret any. It is the type's, else the default's: any
+	// for None, string when there is neither. What a list, a dict or any is made of
+	// can be passed as [Text].
+	Kind    string
+	Choices []string // that an enum has, or the items of a list of them
+	Default any      // Go value; nil when there is none, or when it is no data
 }
 
 // Functions lists the public functions of the main file, those whose name has no
@@ -39,7 +47,11 @@ func (p *Program) Functions() []Function {
 		if !ok || strings.HasPrefix(name, "_") {
 			continue
 		}
-		f := Function{Name: name, Params: parameters(fn), Pos: position(fn.Position())}
+		sig := p.loader.signatureOf(fn)
+		f := Function{Name: name, Params: parameters(fn, sig), Pos: position(fn.Position())}
+		if sig != nil && sig.result != nil {
+			f.Result = sig.result.String()
+		}
 		var help map[string]string
 		f.Summary, f.Doc, help = splitDoc(fn.Doc())
 		for i := range f.Params {
@@ -71,7 +83,37 @@ func docstring(f *syntax.File) string {
 
 // parameters describes fn's parameters in their order: positional, keyword-only,
 // then *args and **kwargs.
-func parameters(fn *starlark.Function) []Param {
+func parameters(fn *starlark.Function, sig *signature) []Param {
+	all := untypedParameters(fn)
+	for i := range all {
+		p := &all[i]
+		e, t := sig.typeOf(p.Name)
+		if t == nil {
+			continue
+		}
+		p.Type, p.Kind, p.Choices = e.String(), t.word(), t.choices()
+		if p.Kind == "list" {
+			p.Choices = t.item(0).choices()
+		}
+		if p.Variadic || p.Extra {
+			p.Kind, p.Choices = t.item(p.starred()-1).word(), nil
+		}
+	}
+	return all
+}
+
+// starred is 1 for *args, 2 for **kwargs.
+func (p *Param) starred() int {
+	switch {
+	case p.Variadic:
+		return 1
+	case p.Extra:
+		return 2
+	}
+	return 0
+}
+
+func untypedParameters(fn *starlark.Function) []Param {
 	n := fn.NumParams()
 	if fn.HasKwargs() {
 		n--

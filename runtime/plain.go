@@ -96,6 +96,8 @@ func toGoAt(v starlark.Value, depth int) (any, error) {
 		return v.original, nil
 	case *opaque:
 		return v.original, nil
+	case *record:
+		return recordToMap(v, depth)
 	case startime.Time:
 		return time.Time(v), nil
 	case startime.Duration:

@@ -3,8 +3,6 @@ package runtime
 import (
 	"context"
 	"fmt"
-	"reflect"
-	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -32,7 +30,7 @@ func (p *Program) Call(ctx context.Context, name string, args map[string]any, va
 	if err != nil {
 		return nil, err
 	}
-	positional, keywords, err := arrange(name, fn, args, varargs)
+	positional, keywords, err := p.arranger(name, fn).arrange(args, varargs)
 	if err != nil {
 		return nil, err
 	}
@@ -71,79 +69,4 @@ func (p *Program) function(name string) (*starlark.Function, error) {
 		return nil, f.WithHint("its functions are %s", strings.Join(names, ", "))
 	}
 	return nil, f
-}
-
-// arrange checks arguments against the parameters before anything runs: what a
-// person typed is their mistake, not the script's.
-func arrange(name string, fn *starlark.Function, args map[string]any, varargs []any) (starlark.Tuple, []starlark.Tuple, error) {
-	usage := func(hint, format string, a ...any) error {
-		return &fault.Error{Kind: fault.Usage, Op: name, Err: fmt.Errorf(format, a...), Hint: hint}
-	}
-	params := parameters(fn)
-	var names []string
-	var open, rest bool
-	for _, p := range params {
-		switch {
-		case p.Variadic:
-			rest = true
-		case p.Extra:
-			open = true
-		default:
-			names = append(names, p.Name)
-		}
-	}
-	keys := make([]string, 0, len(args))
-	for key := range args {
-		if !open && !slices.Contains(names, key) {
-			hint := "its parameters are " + strings.Join(names, ", ")
-			if near := fault.Nearest(key, names); near != "" {
-				hint = fmt.Sprintf("did you mean %q?", near)
-			} else if len(names) == 0 {
-				hint = "it takes none"
-			}
-			return nil, nil, usage(hint, "unknown parameter %s", key)
-		}
-		keys = append(keys, key)
-	}
-	if len(varargs) > 0 && !rest {
-		return nil, nil, usage("", "takes no further arguments")
-	}
-	slices.Sort(keys)
-
-	var positional starlark.Tuple
-	for i, p := range params {
-		value, given := args[p.Name]
-		if p.Required && !given {
-			return nil, nil, usage("", "missing argument %s", p.Name)
-		}
-		// With *args, the parameters before it can only be passed by position.
-		if !rest || p.KeywordOnly || p.Variadic || p.Extra {
-			continue
-		}
-		v := fn.ParamDefault(i)
-		if given {
-			var err error
-			if v, err = toStarlark(reflect.ValueOf(value)); err != nil {
-				return nil, nil, usage("", "parameter %s: %w", p.Name, err)
-			}
-			keys = slices.DeleteFunc(keys, func(k string) bool { return k == p.Name })
-		}
-		positional = append(positional, v)
-	}
-	for i, value := range varargs {
-		v, err := toStarlark(reflect.ValueOf(value))
-		if err != nil {
-			return nil, nil, usage("", "argument %d: %w", i+1, err)
-		}
-		positional = append(positional, v)
-	}
-	var keywords []starlark.Tuple
-	for _, key := range keys {
-		v, err := toStarlark(reflect.ValueOf(args[key]))
-		if err != nil {
-			return nil, nil, usage("", "parameter %s: %w", key, err)
-		}
-		keywords = append(keywords, starlark.Tuple{starlark.String(key), v})
-	}
-	return positional, keywords, nil
 }

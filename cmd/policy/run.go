@@ -157,6 +157,7 @@ func (p *pipeline) verbs() []runtime.Builtin {
 			Doc:     v.Doc,
 			Pure:    v.Effect == builtins.Pure,
 			Args:    v.Func.New,
+			Result:  v.Func.Result,
 			Call: func(ctx context.Context, c runtime.Call) (any, error) {
 				return v.Call(ctx, p.env, c.Args)
 			},
