@@ -68,7 +68,8 @@ func (s *nameSet) add(name string, folder bool, l Limits) error {
 		return err
 	}
 	if len(name) > l.NameLength {
-		return fault.New(fault.Limit, quote(name), "a name of %d bytes, at most %d are allowed", len(name), l.NameLength)
+		return fault.New(fault.Limit, quote(name), "a name of %d bytes, at most %d are allowed", len(name), l.NameLength).
+			WithHint(raise, l.twice("name_length"))
 	}
 	if s.seen == nil {
 		s.seen = map[string]namedEntry{}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -23,6 +24,33 @@ type Limits struct {
 
 // DefaultLimits let through whatever a policy may reasonably be.
 var DefaultLimits = Limits{Total: 512 << 20, Ratio: 100, Entries: 10_000, NameLength: 255}
+
+// Exceeded is the fault about a bundle of total bytes, more than l allows.
+func (l Limits) Exceeded(total int64) error {
+	return fault.New(fault.Limit, "", "%d MiB of files, at most %s are allowed in a bundle", total>>20, sizeText(l.Total)).
+		WithHint(raise, l.twice("total"))
+}
+
+// raise is the hint for whoever expects a bundle that is beyond a limit.
+const raise = "if you trust it, allow more: --limit %s"
+
+// twice is the setting that doubles the limit key.
+func (l Limits) twice(key string) string {
+	twice := map[string]string{
+		"total":       strings.ReplaceAll(sizeText(2*l.Total), " ", ""),
+		"ratio":       strconv.FormatInt(2*l.Ratio, 10),
+		"entries":     strconv.Itoa(2 * l.Entries),
+		"name_length": strconv.Itoa(2 * l.NameLength),
+	}
+	return key + "=" + twice[key]
+}
+
+func sizeText(n int64) string {
+	if n%(1<<20) != 0 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	return strconv.FormatInt(n>>20, 10) + " MiB"
+}
 
 // WithDefaults returns l with [DefaultLimits] in the place of zero fields.
 func (l Limits) WithDefaults() Limits {
@@ -147,13 +175,13 @@ func (s *scan) inflate(p []byte) (int, error) {
 		return n, s.tooLarge()
 	}
 	if s.out > ratioFree && s.out/s.limits.Ratio > s.source.n {
-		return n, fault.New(fault.Limit, "", "inflates to more than %d times its size", s.limits.Ratio)
+		return n, fault.New(fault.Limit, "", "inflates to more than %d times its size", s.limits.Ratio).WithHint(raise, s.limits.twice("ratio"))
 	}
 	return n, err
 }
 
 func (s *scan) tooLarge() error {
-	return fault.New(fault.Limit, "", "inflates to more than %d MiB", s.limits.Total>>20)
+	return fault.New(fault.Limit, "", "inflates to more than %s", sizeText(s.limits.Total)).WithHint(raise, s.limits.twice("total"))
 }
 
 func (s *scan) entry(h *tar.Header, tr *tar.Reader, visit func(Header, io.Reader) error) error {
@@ -169,7 +197,7 @@ func (s *scan) entry(h *tar.Header, tr *tar.Reader, visit func(Header, io.Reader
 		return fault.New(fault.Invalid, quote(name), "%s: only files and folders belong in a policy", what)
 	}
 	if s.sum.Files+s.sum.Folders >= s.limits.Entries {
-		return fault.New(fault.Limit, "", "more than %d files and folders", s.limits.Entries)
+		return fault.New(fault.Limit, "", "more than %d files and folders", s.limits.Entries).WithHint(raise, s.limits.twice("entries"))
 	}
 	if folder {
 		s.sum.Folders++

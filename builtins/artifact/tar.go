@@ -108,7 +108,7 @@ func tree(files []File, l Limits) ([]File, error) {
 		}
 	}
 	if len(all) > l.Entries {
-		return nil, fault.New(fault.Limit, "", "%d files and folders, at most %d are allowed", len(all), l.Entries)
+		return nil, fault.New(fault.Limit, "", "%d files and folders, at most %d are allowed", len(all), l.Entries).WithHint(raise, l.twice("entries"))
 	}
 	slices.SortFunc(all, func(a, b File) int { return compareNames(a.Path, b.Path) })
 	return all, nil

@@ -106,7 +106,7 @@ func (b *build) checkSize(files []*source, packed int64) error {
 	}
 	switch {
 	case total > limits.Total:
-		return fault.New(fault.Limit, "", "%d MiB of files, at most %d are allowed in a bundle", total>>20, limits.Total>>20)
+		return limits.Exceeded(total)
 	case total > 1<<20 && total/limits.Ratio > packed:
 		return fault.New(fault.Limit, "", "the files shrink to less than a %dth, which is taken for an attack when the bundle is opened", limits.Ratio).
 			WithHint("look for a data file that repeats itself")

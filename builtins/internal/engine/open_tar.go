@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -36,15 +37,25 @@ func readTarball(ctx context.Context, r io.Reader, name string, l Limits) (*part
 		if _, ok := errors.AsType[*fault.Error](err); !ok {
 			err = fault.New(fault.Unavailable, "", "%w", err) // the reader's own
 		}
-		return nil, fault.In("", name, err)
+		return nil, inTarball(name, err)
 	}
 	// Only now is any of it known to be sound.
 	for _, f := range files {
 		if err := p.addFile(f.name, f.text); err != nil {
-			return nil, err
+			return nil, inTarball(name, err)
 		}
 	}
 	return p, nil
+}
+
+// inTarball says of which tarball, or image, a fault about one of its entries is.
+func inTarball(tarball string, err error) error {
+	f := *fault.Of(err)
+	if f.Subject != "" && f.Subject != tarball {
+		f.Err = fmt.Errorf("%s: %w", f.Subject, f.Err)
+	}
+	f.Subject = tarball
+	return &f
 }
 
 // cancelReader ends a long read with its context.

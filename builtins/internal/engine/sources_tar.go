@@ -58,7 +58,7 @@ func (g *gatherer) tarball(in *input) error {
 		return nil
 	})
 	if err != nil {
-		return fault.In("", in.path.Typed, err)
+		return inTarball(in.path.Typed, err)
 	}
 	for _, s := range files {
 		if err := in.add(s); err != nil {
