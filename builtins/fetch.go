@@ -29,6 +29,9 @@ func (e *Env) fetch(ctx context.Context, name artifact.Name, to place) (*Image, 
 	if err != nil {
 		return nil, err
 	}
+	if err := isGzip(ctx, to.store, m); err != nil {
+		return nil, err
+	}
 	if _, err := tx.Put(ctx, d.MediaType, raw); err != nil {
 		return nil, err
 	}
@@ -53,6 +56,25 @@ func isPolicy(_ artifact.Descriptor, raw []byte) error {
 		_, err = m.Layer()
 	}
 	return err
+}
+
+// isGzip looks at what a manifest only says: that its layer is a gzipped tar.
+// The rest is for whoever opens it.
+func isGzip(ctx context.Context, s Store, m *artifact.Manifest) error {
+	layer, err := m.Layer()
+	if err != nil {
+		return err
+	}
+	r, err := s.Open(ctx, layer)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var magic [2]byte
+	if _, err := io.ReadFull(r, magic[:]); err != nil || magic != [2]byte{0x1f, 0x8b} {
+		return fault.New(fault.Invalid, "", "not a policy image: its layer %s is no gzipped tar", layer.Digest)
+	}
+	return nil
 }
 
 // sink lets the wire write into a transaction of the store.

@@ -125,17 +125,25 @@ const (
 // push a bundle with oras give it {}.
 const containerConfig = 128
 
-// Layer returns the descriptor of the bundle: the first tar+gzip layer, which is
-// the one that OPA takes. It fails with Invalid when the image is something
-// else, and says what.
+// Layer returns the descriptor of the bundle: the one tar+gzip layer. It fails
+// with Invalid when the image is something else, and says what; two such layers
+// are two policies, and readers differ in which they take.
 func (m *Manifest) Layer() (Descriptor, error) {
 	if what := m.foreign(); what != "" {
 		return Descriptor{}, fault.New(fault.Invalid, "", "not a policy image: %s", what)
 	}
+	var bundles []Descriptor
 	for _, l := range m.Layers {
 		if l.MediaType == MediaTypeLayer || l.MediaType == dockerLayer {
-			return l, nil
+			bundles = append(bundles, l)
 		}
+	}
+	if len(bundles) > 1 {
+		return Descriptor{}, fault.New(fault.Invalid, "", "not a policy image: it has %d bundles, of which OPA takes the first and conftest all", len(bundles)).
+			WithHint("make one of them: policy build A.tar.gz B.tar.gz -t …")
+	}
+	if len(bundles) == 1 {
+		return bundles[0], nil
 	}
 	f := fault.New(fault.Invalid, "", "not a policy image: no layer is %s, there is %s", MediaTypeLayer, m.layerTypes())
 	for _, l := range m.Layers {

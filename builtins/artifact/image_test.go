@@ -55,6 +55,7 @@ func TestLayer(t *testing.T) {
 		{"recipe", manifest("application/vnd.policyhost.recipe.config.v1+json", 100, []string{tgz}, `,"artifactType":"application/vnd.policyhost.recipe.v1"`), `not a policy image: its artifact type is "application/vnd.policyhost.recipe.v1"`},
 		{"other type", manifest(image, 2, []string{tgz}, `,"annotations":{"org.openpolicyregistry.type":"template"}`), `not a policy image: its annotation org.openpolicyregistry.type says "template"`},
 		{"conftest push", manifest("application/vnd.cncf.openpolicyagent.config.v1+json", 2, []string{"application/vnd.cncf.openpolicyagent.policy.layer.v1+rego"}, ""), "not a policy image: conftest push made it, with a layer for each file"},
+		{"two bundles", manifest(empty, 2, []string{tgz, "text/markdown", tgz}, policy), "not a policy image: it has 2 bundles, of which OPA takes the first and conftest all"},
 		{"no layer", manifest(empty, 2, nil, ""), "not a policy image: no layer is " + tgz + ", there is none at all"},
 		{"zstd", manifest(empty, 2, []string{"application/vnd.oci.image.layer.v1.tar+zstd"}, ""), "not a policy image: no layer is " + tgz + `, there is "application/vnd.oci.image.layer.v1.tar+zstd"`},
 	} {

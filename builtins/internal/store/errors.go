@@ -36,6 +36,10 @@ func diskFault(doing string, err error) error {
 		kind = fault.NotFound
 	case readOnly(err):
 		kind, hint = fault.Denied, "see who owns the store and may write it; POLICY_FILE_STORE_ROOT names another place"
+	case tooLarge(err):
+		hint = "files may not be larger here: see ulimit -f, or keep the store elsewhere with POLICY_FILE_STORE_ROOT"
+	case overQuota(err):
+		hint = "your quota on this disk is used up: make room, or keep the store elsewhere with POLICY_FILE_STORE_ROOT"
 	case diskFull(err):
 		hint = "make room: policy store prune"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

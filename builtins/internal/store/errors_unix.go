@@ -8,8 +8,13 @@ import (
 )
 
 func diskFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+	return errors.Is(err, syscall.ENOSPC)
 }
+
+func overQuota(err error) bool { return errors.Is(err, syscall.EDQUOT) }
+
+// tooLarge reports a limit of the process or of the file system on one file.
+func tooLarge(err error) bool { return errors.Is(err, syscall.EFBIG) }
 
 func noLocks(err error) bool {
 	return errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOLCK) || errors.Is(err, syscall.ENOSYS)

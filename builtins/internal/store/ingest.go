@@ -297,7 +297,8 @@ func (in *Ingest) publish(path string) error {
 }
 
 // Close without Commit gives up: what can be resumed stays for the next try,
-// anything else is removed. After Commit it does nothing.
+// anything else is removed, all of the wrong bytes too. After Commit it does
+// nothing.
 func (in *Ingest) Close() error {
 	if in.closed {
 		return nil
@@ -307,7 +308,8 @@ func (in *Ingest) Close() error {
 		err = in.f.Close()
 		in.f = nil
 	}
-	keep := in.resumable && !in.failed && in.disk > 0
+	wrong := in.want.Size > 0 && in.pos >= in.want.Size && in.Digest() != in.want.Digest
+	keep := in.resumable && !in.failed && !wrong && in.disk > 0
 	in.release(!keep)
 	return diskFault("storing a blob", err)
 }

@@ -350,3 +350,21 @@ func TestHasKeepsYoung(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
+
+// TestWrongBytesDoNotStay keeps nothing of a blob that has its length and not
+// its digest, whoever noticed it first.
+func TestWrongBytesDoNotStay(t *testing.T) {
+	t.Parallel()
+	s := store.New(t.TempDir(), store.Options{})
+	tx := begin(t, s)
+	wrong := bytes.Clone(body)
+	wrong[1000] ^= 1
+	leave(t, tx, wrong)
+	if left := ingestLeft(t, s); len(left) != 0 {
+		t.Errorf("%v stay", left)
+	}
+	leave(t, tx, wrong[:len(wrong)-1])
+	if left := ingestLeft(t, s); len(left) != 1 {
+		t.Errorf("%v stay of what can be resumed", left)
+	}
+}
