@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT) -
 LINT     = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 30s
 
-.PHONY: help build install check vet lint test race spec docs interop bench fuzz soak clean
+.PHONY: help build install check vet lint test race spec docs man interop bench fuzz soak clean
 
 help: ## List the jobs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ spec: ## Run the executable specification
 
 docs: ## Make spec/builtins.md from the declarations
 	$(GO) run ./cmd/policy doc > spec/builtins.md
+
+man: ## Make the manual pages, below ./bin/man
+	$(GO) run -ldflags '$(LDFLAGS)' ./cmd/policy doc --man bin/man/man1
 
 interop: ## Show that registries, OPA, conftest, crane and others agree with us
 	cd spec/interop && $(GO) test -count=1 -v .

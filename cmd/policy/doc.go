@@ -18,6 +18,7 @@ import (
 
 type docCommand struct {
 	Verb string `arg:"" optional:"" complete:"verb" help:"Verb to describe; all of them without it."`
+	Man  string `placeholder:"DIR" complete:"folder" help:"Write pages for man into this folder instead: policy.1 and one for each command."`
 }
 
 func (*docCommand) Help() string {
@@ -25,6 +26,12 @@ func (*docCommand) Help() string {
 }
 
 func (c *docCommand) run(_ context.Context, a *app, _ *config.Flags) error {
+	if c.Man != "" {
+		if c.Verb != "" {
+			return fault.In("doc", "", fault.New(fault.Usage, c.Verb, "--man writes the pages of all commands").WithHint("policy doc --man %s", c.Man))
+		}
+		return fault.In("doc", "", a.writeManual(c.Man))
+	}
 	if c.Verb == "" {
 		return reference(a.printer.Out)
 	}

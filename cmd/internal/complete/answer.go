@@ -70,7 +70,11 @@ func FlagsAnswer(flags []*kong.Flag, typed string) Answer {
 			}
 		}
 		for _, name := range names {
-			a.Candidates = append(a.Candidates, Candidate{name, firstSentence(f.Help)})
+			about := firstSentence(f.Help)
+			if name != "--"+f.Name && about != "" {
+				about = "Do not " + strings.ToLower(about[:1]) + about[1:]
+			}
+			a.Candidates = append(a.Candidates, Candidate{name, about})
 		}
 	}
 	return a.Beginning(typed)

@@ -231,7 +231,7 @@ func TestFlagsAnswer(t *testing.T) {
 		var got []string
 		for _, c := range complete.FlagsAnswer(place.Flags, typed).Candidates {
 			got = append(got, c.Word)
-			if strings.HasSuffix(c.Word, "cache") && c.About != "Use it" {
+			if about := map[string]string{"--cache": "Use it", "--no-cache": "Do not use it"}[c.Word]; about != "" && c.About != about {
 				t.Errorf("%s: %q", c.Word, c.About)
 			}
 		}
