@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -61,11 +62,50 @@ func Test(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error) {
 		return nil, f.WithHint("write rules called test_… in files called *_test.rego")
 	}
 	if report.Failed > 0 {
-		return report, fault.New(fault.Rejected, "", "%d of %d tests failed", report.Failed, report.Passed+report.Failed)
+		return report, fault.New(fault.Rejected, "", "%w", testFailure{report})
 	}
 	if report.Coverage != nil && report.Coverage.Below {
 		return report, fault.New(fault.Rejected, "", "the coverage is %.1f %%, below the threshold of %.1f %%", report.Coverage.Percent, args.Threshold).
 			WithHint("see the lines that are not covered: policy test --coverage --output json")
 	}
 	return report, nil
+}
+
+// testFailure is why a report rejects: its tests that failed.
+type testFailure struct{ report *TestReport }
+
+// Error says how many tests failed, and which is the first: a script shows no
+// report.
+func (f testFailure) Error() string {
+	text := fmt.Sprintf("%d of %d tests failed", f.report.Failed, f.report.Passed+f.report.Failed)
+	if places := f.Places(); len(places) > 0 {
+		text += fmt.Sprintf("; the first is %s (%s:%d)", f.failed()[0].Name, places[0].File, places[0].Line)
+	}
+	return text
+}
+
+// Places are where what failed is written.
+func (f testFailure) Places() []fault.Place {
+	var all []fault.Place
+	for _, t := range f.failed() {
+		place := fault.Place{File: t.File, Line: t.Line, Message: t.Name + " failed"}
+		if t.At != nil {
+			place.File, place.Line = t.At.File, t.At.Line
+		}
+		if t.Message != "" {
+			place.Message += ": " + t.Message
+		}
+		all = append(all, place)
+	}
+	return all
+}
+
+func (f testFailure) failed() []engine.TestResult {
+	var all []engine.TestResult
+	for _, t := range f.report.Results {
+		if t.Outcome == engine.Fail || t.Outcome == engine.Error {
+			all = append(all, t)
+		}
+	}
+	return all
 }

@@ -157,13 +157,23 @@ func (s scrubber) Write(p []byte) (int, error) {
 // ended because the time was over, or a signal came, says that and no more.
 func (s *session) answer(result any, err error) error {
 	s.stop()
-	if err != nil && s.ctx.Err() != nil {
-		switch fault.Of(err).Kind {
-		case fault.Canceled, fault.Limit, fault.Unavailable:
-			return context.Cause(s.ctx)
-		}
+	if s.ended(err) {
+		return context.Cause(s.ctx)
 	}
 	return s.app.answer(result, err)
+}
+
+// ended reports whether err is there because the session's time was over, or a
+// signal came.
+func (s *session) ended(err error) bool {
+	if err == nil || s.ctx.Err() == nil {
+		return false
+	}
+	switch fault.Of(err).Kind {
+	case fault.Canceled, fault.Limit, fault.Unavailable:
+		return true
+	}
+	return false
 }
 
 // answer renders a result, then reports the fault that came with it. A verb that

@@ -48,7 +48,7 @@ func (c *runCommand) run(ctx context.Context, a *app, flags *config.Flags) error
 		return err
 	}
 	a.printer.Format = c.Output
-	p := &pipeline{app: a, source: source}
+	p := &pipeline{app: a, source: source, summary: a.newSummary()}
 	if err := p.load(ctx); err != nil {
 		return err
 	}
@@ -126,6 +126,7 @@ type pipeline struct {
 	source  runtime.Source
 	host    *runtime.Host
 	program *runtime.Program
+	summary *summary      // nil when nobody wants one
 	env     *builtins.Env // set before the first call; loading has no effect
 }
 
@@ -135,6 +136,7 @@ func (p *pipeline) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.printer.Actions.AddFolder(root)
 	verbs := p.verbs()
 	p.host = &runtime.Host{
 		Predeclared: func(runtime.Module) []runtime.Builtin { return verbs },
@@ -159,7 +161,9 @@ func (p *pipeline) verbs() []runtime.Builtin {
 			Args:    v.Func.New,
 			Result:  v.Func.Result,
 			Call: func(ctx context.Context, c runtime.Call) (any, error) {
-				return v.Call(ctx, p.env, c.Args)
+				result, err := v.Call(ctx, p.env, c.Args)
+				p.summary.note(v, result)
+				return result, err
 			},
 		})
 	}
@@ -184,6 +188,10 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	p.host.Limits.Steps = c.host.MaxSteps
 	p.host.Limits.Heap = uint64(c.host.MaxHeap) << 20
 	result, err := p.program.Call(s.ctx, c.function, c.named, c.rest)
+	if s.ended(err) {
+		err = context.Cause(s.ctx)
+	}
+	p.summary.write(p.printer, s.env.Events, p.source.Name+" "+c.function, err)
 	return s.answer(result, err)
 }
 

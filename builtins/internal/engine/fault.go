@@ -96,6 +96,18 @@ func (ps atMost) Error() string {
 	return b.String()
 }
 
+// Places are where the problems are.
+func (ps Problems) Places() []fault.Place {
+	var all []fault.Place
+	for _, p := range ps {
+		place := fault.Place{File: p.File, Line: p.Line, Col: p.Col}
+		p.File, p.Line = "", 0
+		place.Message = p.String()
+		all = append(all, place)
+	}
+	return all
+}
+
 // fromOPA turns an error of OPA about subject into a fault, by type. Faults pass
 // as they are; an evaluation that was cancelled has the cause of ctx. It is nil
 // for nil.

@@ -29,6 +29,9 @@ func (p *Printer) Fault(err error) {
 		w := &faultWriter{p: p, hinted: map[string]bool{}, traced: map[*fault.Frame]bool{}}
 		w.fault(err)
 		text = w.b.String()
+		if p.Actions != nil {
+			text = harmless(text) + p.Actions.annotations(err)
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -40,6 +40,8 @@ type Printer struct {
 	Quiet       bool // faults only
 	Verbosity   int  // 1 tells of small and skipped transfers, too
 
+	Actions *Actions // the GitHub job that reads Out and Err; nil outside of one
+
 	Now   func() time.Time         // nil is time.Now
 	Scrub func(text string) string // takes secrets out of all that is written; nil is none
 
@@ -55,6 +57,7 @@ func Detect(out, err *os.File, getenv func(string) string) *Printer {
 	ci := getenv("CI") != "" && getenv("CI") != "false"
 	plain := ci || getenv("TERM") == "dumb"
 	p.Bars = p.ErrTerminal && !plain
+	p.Actions = detectActions(getenv)
 	p.Color = (p.ErrTerminal || p.OutTerminal) && !plain && getenv("NO_COLOR") == ""
 	for _, f := range []*os.File{out, err} {
 		if isTerminal(f) && p.Width == 0 {
