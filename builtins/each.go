@@ -17,12 +17,23 @@ type subject interface{ Ref | artifact.Name | string }
 // others: the results are those that succeeded, in order, the error joins those
 // that did not.
 func each[S subject, T any](ctx context.Context, e *Env, subjects []S, fn func(context.Context, S) (T, error)) ([]T, error) {
+	return eachOf(ctx, e.Settings.Concurrency, subjects, fn)
+}
+
+// eachOf is each, n at once. Subjects that have not begun when the context ends
+// are not tried, and only the first of them is named.
+func eachOf[S subject, T any](ctx context.Context, n int, subjects []S, fn func(context.Context, S) (T, error)) ([]T, error) {
 	results := make([]T, len(subjects))
 	errs := make([]error, len(subjects))
-	slots := make(chan struct{}, e.Settings.Concurrency)
+	slots := make(chan struct{}, n)
 	var wg sync.WaitGroup
+	tried := len(subjects)
 	for i, s := range subjects {
 		slots <- struct{}{}
+		if err := ctx.Err(); err != nil {
+			errs[i], tried = fault.In("", fmt.Sprint(s), err), i+1
+			break
+		}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			defer func() { errs[i] = about(fmt.Sprint(s), errs[i], len(subjects) > 1) }()
@@ -32,7 +43,7 @@ func each[S subject, T any](ctx context.Context, e *Env, subjects []S, fn func(c
 	}
 	wg.Wait()
 	done := results[:0]
-	for i, result := range results {
+	for i, result := range results[:tried] {
 		if errs[i] == nil {
 			done = append(done, result)
 		}

@@ -53,6 +53,17 @@ func TestEach(t *testing.T) {
 	if len(lines) != 2 || lines[0] != "missing: gone" || !strings.HasPrefix(lines[1], "panics: panic at each_test.go:") {
 		t.Errorf("got %q", lines)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	begun := 0
+	e.Settings.Concurrency = 1
+	got, err = each(ctx, e, subjects, func(_ context.Context, s string) (string, error) {
+		begun++
+		cancel()
+		return s, nil
+	})
+	if begun != 1 || !slices.Equal(got, []string{"a"}) || !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end %d were tried: %q, %v", begun, got, err)
+	}
 	if got, err := each(t.Context(), e, nil, func(context.Context, string) (int, error) { return 1, nil }); len(got) != 0 || err != nil {
 		t.Errorf("nothing gives %v, %v", got, err)
 	}

@@ -66,6 +66,9 @@ type Remote interface {
 	Tags(ctx context.Context, host, repository string, yield func(page []string) error) error
 	Repositories(ctx context.Context, host, prefix string, yield func(page []string) error) error
 	DeleteTag(ctx context.Context, n artifact.Name) error
+	DeleteRepository(ctx context.Context, n artifact.Name) (done bool, err error)
+	SetVisibility(ctx context.Context, n artifact.Name, public bool) error
+	VisibilityUnit(n artifact.Name) string
 }
 
 // Keys is the credentials as verbs use them.
@@ -187,6 +190,8 @@ func (s Settings) host(host string) registry.HostConfig {
 		Mirror:            h.Mirror,
 		UploadHosts:       h.UploadHosts,
 		TokenHosts:        h.TokenHosts,
+		Vendor:            h.Vendor,
+		API:               h.API,
 		RequestsPerSecond: h.RequestsPerSecond,
 		Concurrency:       h.Concurrency,
 	}

@@ -30,6 +30,10 @@ const (
 	Waiting  State = "waiting"  // for a lock, held by Message
 	Warning  State = "warning"
 	Printed  State = "printed" // by a policy's print()
+
+	// Counting reports a long list on its way: Done repositories of Subject, a
+	// registry, are read; Total is how many there are, 0 as long as that is not known.
+	Counting State = "counting"
 )
 
 // Events receives events from any goroutine. A nil Events drops them.

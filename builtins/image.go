@@ -25,7 +25,7 @@ func named(name artifact.Name, digest artifact.Digest) *Image {
 		Ref:         name.Tagged(),
 		Repository:  name.Familiar(),
 		Tag:         name.Tag,
-		Digest:      digest.String(),
+		Digest:      ManifestDigest(digest),
 		Annotations: map[string]string{},
 	}
 }

@@ -84,7 +84,7 @@ func inspectFile(ctx context.Context, path string, o engine.OpenOptions) (*Inspe
 	if err != nil {
 		return nil, fault.File(o.Name, err)
 	}
-	image := Image{Ref: strings.TrimSuffix(o.Name, "/"), Digest: digest.String(), Size: &size, Annotations: map[string]string{}}
+	image := Image{Ref: strings.TrimSuffix(o.Name, "/"), Digest: ManifestDigest(digest), Size: &size, Annotations: map[string]string{}}
 	return &Inspection{Image: image, Bundle: bundle}, nil
 }
 

@@ -15,9 +15,12 @@ type ListArgs struct {
 	Server       string `short:"s" complete:"server" help:"Registry to list; the default domain if only an organisation is given."`
 	Organization string `name:"organization" star:"org" short:"o" help:"Organisation to list: the first part of a repository's path."`
 	Remote       bool   `short:"r" help:"Ask the registry instead of the local store."`
-	ShowEmpty    bool   `short:"e" help:"Show repositories that have no tags; only with --remote."`
-	Long         bool   `short:"l" help:"With --remote, ask for each image's digest, size and creation time, too."`
+	ShowEmpty    bool   `short:"e" help:"Show repositories of the registry that have no tags, too; the local store has none."`
+	Long         bool   `short:"l" help:"Ask the registry for each image's digest, size and creation time, too; local images always show them."`
 }
+
+// AtRegistry makes List ask the registry: it stands below "policy remote".
+func (args *ListArgs) AtRegistry() { args.Remote = true }
 
 // List gives the images of the local store, newest first, or with remote those
 // of a registry, by name. It fails with NotFound when the registry does not
@@ -79,7 +82,7 @@ func (o one) among(images Listing) Listing {
 	return slices.DeleteFunc(images, func(i *Image) bool {
 		return o.repository != "" && i.Repository != o.repository ||
 			o.tag != "" && i.Tag != o.tag ||
-			o.digest != "" && i.Digest != "" && i.Digest != o.digest
+			o.digest != "" && i.Digest != "" && string(i.Digest) != o.digest
 	})
 }
 
@@ -132,56 +135,4 @@ func within(repository, host, path string) bool {
 	}
 	rest, ok := strings.CutPrefix(repository, host+"/")
 	return ok && (path == "" || rest == path || strings.HasPrefix(rest, path+"/"))
-}
-
-func (e *Env) listRemote(ctx context.Context, args *ListArgs, host, path string) (Listing, error) {
-	var found []string
-	err := e.Remote.Repositories(ctx, host, path, func(page []string) error {
-		for _, r := range page {
-			if within(host+"/"+r, host, path) {
-				found = append(found, r)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fault.In("", host, err)
-	}
-	slices.Sort(found)
-	var repositories []artifact.Name
-	for _, r := range slices.Compact(found) {
-		repositories = append(repositories, artifact.Name{Registry: host, Repository: r})
-	}
-	lists, err := each(ctx, e, repositories, func(ctx context.Context, repository artifact.Name) (Listing, error) {
-		return e.listRepository(ctx, args, repository)
-	})
-	return slices.Concat(append([]Listing{{}}, lists...)...), err
-}
-
-func (e *Env) listRepository(ctx context.Context, args *ListArgs, repository artifact.Name) (Listing, error) {
-	names, err := e.tagsOf(ctx, repository, true)
-	if err != nil {
-		return nil, err
-	}
-	if len(names) == 0 && args.ShowEmpty {
-		return Listing{named(repository, "")}, nil
-	}
-	slices.SortFunc(names, func(a, b artifact.Name) int { return strings.Compare(a.Tag, b.Tag) })
-	var list Listing
-	for _, name := range names {
-		image := named(name, "")
-		if args.Long {
-			d, raw, err := e.Remote.Manifest(ctx, name)
-			if err != nil {
-				return nil, fault.In("", name.Tagged(), err)
-			}
-			if m, err := artifact.ParseManifest(raw); err == nil {
-				image = describe(name, d.Digest, m)
-			} else {
-				image = named(name, d.Digest) // something else than a policy image
-			}
-		}
-		list = append(list, image)
-	}
-	return list, nil
 }

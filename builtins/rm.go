@@ -26,6 +26,9 @@ func (args *RmArgs) Answer(string) { args.Force = true }
 // tag never removes another that names the same content. Without force it
 // changes nothing and fails with Usage, carrying the question to ask.
 func Rm(ctx context.Context, e *Env, args *RmArgs) (Removed, error) {
+	if args.Remote && args.All {
+		return e.rmRepositories(ctx, args)
+	}
 	remove := e.removeLocal
 	if args.Remote {
 		remove = e.removeRemote
@@ -84,7 +87,7 @@ func (e *Env) target(ctx context.Context, r Ref, args *RmArgs) ([]string, error)
 	if err != nil || !args.All {
 		return []string{name.String()}, err
 	}
-	tags, err := e.tagsOf(ctx, name, args.Remote)
+	tags, err := e.tagsOf(ctx, name, false)
 	var names []string
 	for _, t := range tags {
 		names = append(names, t.Tagged())
@@ -166,20 +169,5 @@ func (e *Env) removeLocal(ctx context.Context, name string) (*Removal, error) {
 	if len(removed.Entries) == 0 {
 		return nil, errors.New("the store removed nothing")
 	}
-	return &Removal{Ref: removed.Entries[0].Name, Digest: removed.Entries[0].Digest.String(), BytesFreed: removed.BytesFreed}, nil
-}
-
-func (e *Env) removeRemote(ctx context.Context, typed string) (*Removal, error) {
-	name, err := artifact.ParseName(typed, e.Settings.DefaultDomain)
-	if err != nil {
-		return nil, err
-	}
-	d, err := e.Remote.Resolve(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.Remote.DeleteTag(ctx, name); err != nil {
-		return nil, err
-	}
-	return &Removal{Ref: name.Tagged(), Digest: d.Digest.String(), Remote: true}, nil
+	return &Removal{Ref: removed.Entries[0].Name, Digest: ManifestDigest(removed.Entries[0].Digest), BytesFreed: removed.BytesFreed}, nil
 }

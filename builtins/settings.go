@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/builtins/internal/registry"
 )
 
 // Settings are what holds for every verb of a run. The doors gather them from
@@ -35,6 +36,15 @@ type HostSettings struct {
 	Mirror            string   // host asked first when reading
 	UploadHosts       []string // other hosts that may take uploads, over https
 	TokenHosts        []string // other hosts that may issue its tokens, over https
+	Vendor            string   // whose ways it has, one of [Vendors]; empty: its host says it
+	API               string   // URL of the vendor's own API; empty: the usual one
 	RequestsPerSecond float64
 	Concurrency       int
 }
+
+// Vendors are the names that HostSettings.Vendor takes, sorted.
+func Vendors() []string { return registry.Vendors() }
+
+// IsLoopback reports whether a host, with or without port, is this machine by its
+// spelling: credentials may go there without TLS.
+func IsLoopback(host string) bool { return registry.IsLoopback(host) }

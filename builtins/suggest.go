@@ -26,7 +26,7 @@ func SuggestImages(ctx context.Context, e *Env, typed string) ([]Suggestion, err
 	for _, image := range images {
 		for _, spelling := range []string{e.withoutDomain(image.Ref), image.Ref} {
 			if strings.HasPrefix(spelling, typed) {
-				digest := strings.TrimPrefix(image.Digest, "sha256:")
+				digest := strings.TrimPrefix(string(image.Digest), "sha256:")
 				all = append(all, Suggestion{spelling, digest[:min(12, len(digest))]})
 				break
 			}

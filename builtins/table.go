@@ -29,6 +29,8 @@ type Verb struct {
 	Doc     string // one line, then a blank line and the rest
 	Example string // a command line that works
 	Script  bool   // offered to scripts only: it has no subcommand
+	Remote  string // its name below "policy remote", where it asks the registry
+	Nested  bool   // that is its only subcommand
 	Func    Func
 }
 
@@ -91,7 +93,7 @@ func Table() []Verb {
 			Example: "policy copy ghcr.io/acme/authz:1.0.0 registry.localhost/acme/authz:1.0.0",
 		},
 		{
-			Name: "list", Aliases: []string{"images"}, Group: GroupImages, Effect: Read, Func: does(List),
+			Name: "list", Aliases: []string{"images"}, Remote: "images", Group: GroupImages, Effect: Read, Func: does(List),
 			Doc:     "List images, local or of a registry.",
 			Example: "policy images --remote registry.localhost/acme",
 		},
@@ -136,9 +138,14 @@ func Table() []Verb {
 			Example: "policy logins",
 		},
 		{
-			Name: "tags", Group: GroupRegistries, Effect: Read, Func: does(Tags),
+			Name: "tags", Remote: "tags", Group: GroupRegistries, Effect: Read, Func: does(Tags),
 			Doc:     "List the tags of a repository in its registry.",
 			Example: "policy tags ghcr.io/acme/authz",
+		},
+		{
+			Name: "set_public", Remote: "set-public", Nested: true, Group: GroupRegistries, Effect: Write, Func: does(SetPublic),
+			Doc:     "Let everybody read a repository in its registry, or not.",
+			Example: "policy remote set-public quay.io/acme/authz",
 		},
 		{
 			Name: "eval", Group: GroupPolicies, Effect: Read, Func: does(Eval),

@@ -10,7 +10,7 @@ type Image struct {
 	Ref         string            `json:"ref"`         // registry/repository:tag
 	Repository  string            `json:"repository"`  // registry/repository
 	Tag         string            `json:"tag"`         // empty when known by digest only
-	Digest      string            `json:"digest"`      // of the manifest
+	Digest      ManifestDigest    `json:"digest"`      // of the manifest; null when not known
 	Size        *int64            `json:"size"`        // bytes of the bundle; null when not known
 	Created     *time.Time        `json:"created"`     // null when the image does not say
 	Annotations map[string]string `json:"annotations"` // of the manifest
@@ -19,10 +19,26 @@ type Image struct {
 
 // String is the token that every verb accepts back: repository:tag@digest.
 func (i *Image) String() string {
-	if i.Tag == "" {
-		return i.Repository + "@" + i.Digest
+	token := i.Repository
+	if i.Tag != "" {
+		token += ":" + i.Tag
 	}
-	return i.Repository + ":" + i.Tag + "@" + i.Digest
+	if i.Digest != "" {
+		token += "@" + string(i.Digest)
+	}
+	return token
+}
+
+// ManifestDigest is the digest of a manifest, sha256:…; empty when it is not known, which
+// is null in JSON and None in scripts.
+type ManifestDigest string
+
+// MarshalJSON writes null for a digest that is not known.
+func (d ManifestDigest) MarshalJSON() ([]byte, error) {
+	if d == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(d))
 }
 
 // Images answers a verb that takes references: one for each, in their order.
@@ -65,14 +81,21 @@ type Logout struct {
 
 // Removal is what rm did to one reference.
 type Removal struct {
-	Ref        string `json:"ref"`
-	Digest     string `json:"digest"`
-	Remote     bool   `json:"remote"`
-	BytesFreed int64  `json:"bytes_freed"` // on the local disk
+	Ref        string         `json:"ref"`
+	Digest     ManifestDigest `json:"digest"` // null when not known
+	Remote     bool           `json:"remote"`
+	BytesFreed int64          `json:"bytes_freed"` // on the local disk
 }
 
 // Removed answers rm, one for each reference.
 type Removed []*Removal
+
+// Visibility is the answer of set_public.
+type Visibility struct {
+	Repository string `json:"repository"` // registry/repository
+	Public     bool   `json:"public"`
+	Applies    string `json:"applies"` // what else it applies to, in words; empty when nothing
+}
 
 // Saved is the answer of save.
 type Saved struct {

@@ -28,13 +28,14 @@ func entries() []entry {
 		{[]string{"run"}, "Pipelines", "Run a function of a pipeline written in Starlark.", func() any { return new(runCommand) }},
 		{[]string{"templates"}, "Pipelines", "List beginnings of policies and pipelines, or write one.", func() any { return new(templatesCommand) }},
 		{[]string{"doc"}, "Pipelines", "Print the reference of the verbs, or of one.", func() any { return new(docCommand) }},
+		{[]string{"remote"}, builtins.GroupRegistries, "List what registries have, and who may read it.", newRemote},
 		{[]string{"store"}, "Housekeeping", "Check, repair, prune or locate the local store.", func() any { return new(storeCommand) }},
 		{[]string{"serve"}, "Housekeeping", "Serve the embedded registry over HTTP.", func() any { return new(serveCommand) }},
 		{[]string{"completion"}, "Housekeeping", "Print the script that makes a shell complete command lines.", func() any { return new(completionCommand) }},
 		{[]string{"version"}, "Housekeeping", "Print the version.", func() any { return new(versionCommand) }},
 	}
 	for _, v := range builtins.Table() {
-		if !v.Script {
+		if !v.Script && !v.Nested {
 			all = append(all, directEntry(v))
 		}
 	}
@@ -163,7 +164,7 @@ func dropScriptOnly(k *kong.Kong) error {
 	for _, node := range k.Model.Leaves(false) {
 		kept := node.Flags[:0]
 		for _, f := range node.Flags {
-			if f.Tag.Get("cli") != "-" {
+			if f.Tag.Get("cli") != "-" && !(f.Name == "remote" && node.Parent.Name == "remote") {
 				kept = append(kept, f)
 			}
 		}

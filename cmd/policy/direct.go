@@ -16,7 +16,8 @@ type direct struct {
 	output
 	Args any `embed:""`
 
-	verb builtins.Verb
+	verb   builtins.Verb
+	remote bool // it stands below "policy remote"
 }
 
 func directEntry(v builtins.Verb) entry {
@@ -32,6 +33,9 @@ func (d *direct) Help() string {
 
 func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
 	a.printer.Format = d.Output
+	if args, ok := d.Args.(atRegistry); ok && d.remote {
+		args.AtRegistry()
+	}
 	s, err := a.open(ctx, flags)
 	if err != nil {
 		return err

@@ -153,3 +153,7 @@ func about(text string, n artifact.Name) string {
 // keyless reports whether users have no password of their own at the registry,
 // so that the hint for a missing one is how to make one.
 func (v vendor) keyless() bool { return v.name == "ecr" || v.name == "google" || v.name == "acr" }
+
+// IsLoopback reports whether host, with or without a port, is this machine by
+// its spelling: credentials may go there without TLS.
+func IsLoopback(host string) bool { return isLoopback(host) }

@@ -113,6 +113,8 @@ func hostSettings() []hostSetting {
 		{key: "mirror", set: one(func(h *builtins.HostSettings, s string) (err error) { h.Mirror, err = registryHost(s); return })},
 		{key: "upload_hosts", list: true, set: setHosts(func(h *builtins.HostSettings) *[]string { return &h.UploadHosts })},
 		{key: "token_hosts", list: true, set: setHosts(func(h *builtins.HostSettings) *[]string { return &h.TokenHosts })},
+		{key: "vendor", set: one(setVendor)},
+		{key: "api", set: one(setAPI)},
 		{key: "requests_per_second", set: one(setRate)},
 		{key: "concurrency", set: one(func(h *builtins.HostSettings, s string) (err error) { h.Concurrency, err = positive(s); return })},
 	}
@@ -148,6 +150,27 @@ func setProxy(h *builtins.HostSettings, s string) error {
 		return fmt.Errorf("not the address of a proxy such as http://proxy.example:3128")
 	}
 	h.Proxy = s
+	return nil
+}
+
+func setVendor(h *builtins.HostSettings, s string) error {
+	if !slices.Contains(builtins.Vendors(), s) {
+		return fmt.Errorf("%q is none of %s", s, strings.Join(builtins.Vendors(), ", "))
+	}
+	h.Vendor = s
+	return nil
+}
+
+// setAPI takes an address that credentials may be sent to: https, or this machine.
+func setAPI(h *builtins.HostSettings, s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("not the address of an API such as https://gitlab.example.com/api/v4")
+	case u.Scheme != "https" && (u.Scheme != "http" || !builtins.IsLoopback(u.Host)):
+		return fmt.Errorf("an API gets credentials: its address begins with https://")
+	}
+	h.API = s
 	return nil
 }
 

@@ -22,17 +22,21 @@ type bar struct {
 	of *bars
 }
 
-// addBar shows a transfer that has moved done bytes so far; nil when the
+// addTransfer shows a transfer that has moved done bytes so far; nil when the
 // terminal is gone. The lock is held.
-func (p *Printer) addBar(label string, total, done int64) *bar {
+func (p *Printer) addTransfer(label string, total, done int64) *bar {
+	start := p.now()
+	return p.addBar(label, total, func(s decor.Statistics) string { return moving(s, done, p.now().Sub(start)) })
+}
+
+// addBar shows something that is at work, with its state behind the bar.
+func (p *Printer) addBar(label string, total int64, state func(decor.Statistics) string) *bar {
 	if p.bars == nil {
 		p.bars = &bars{
 			container: mpb.New(mpb.WithOutput(p.Err), mpb.WithWidth(p.Width), mpb.WithAutoRefresh()),
 			moving:    map[*bar]bool{},
 		}
 	}
-	start := p.now()
-	state := func(s decor.Statistics) string { return moving(s, done, p.now().Sub(start)) }
 	// A total of 0 keeps mpb from ending the bar by itself when all bytes are
 	// through: the transfer ends with its event.
 	added, err := p.bars.container.Add(0, mpb.BarStyle().Build(),

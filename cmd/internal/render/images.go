@@ -35,7 +35,7 @@ func (p *Printer) imageTable(images builtins.Listing) string {
 		if i.Size != nil {
 			size = p.size(*i.Size)
 		}
-		t.add(orAbsent(i.Repository), orAbsent(i.Tag), orAbsent(shortID(i.Digest)), created, size)
+		t.add(orAbsent(i.Repository), orAbsent(i.Tag), orAbsent(shortID(string(i.Digest))), created, size)
 	}
 	return t.render(p)
 }

@@ -24,7 +24,7 @@ func (p *Printer) Progress() (send builtins.Events, stop func()) {
 	if p.Quiet {
 		return nil, func() {}
 	}
-	t := &tracker{p: p, transfers: map[transferKey]*transfer{}}
+	t := &tracker{p: p, transfers: map[transferKey]*transfer{}, counts: map[string]*count{}}
 	return t.event, sync.OnceFunc(p.stopBars)
 }
 
@@ -32,6 +32,7 @@ func (p *Printer) Progress() (send builtins.Events, stop func()) {
 type tracker struct {
 	p         *Printer
 	transfers map[transferKey]*transfer
+	counts    map[string]*count
 }
 
 type transferKey struct{ verb, subject, digest string }
@@ -53,6 +54,8 @@ func (t *tracker) event(e builtins.Event) {
 		t.moved(e)
 	case builtins.Done, builtins.Present, builtins.Failed:
 		t.ended(e)
+	case builtins.Counting:
+		t.counted(e)
 	default:
 		if text := notice(e); text != "" {
 			t.p.lineLocked(text)
@@ -71,7 +74,7 @@ func (t *tracker) moved(e builtins.Event) {
 		tr.total = e.Total
 	}
 	if tr.bar == nil && t.p.Bars && (tr.total >= large || e.Time.Sub(tr.start) >= slow) {
-		tr.bar = t.p.addBar(Safe(e.Verb+" "+e.Subject), tr.total, e.Done)
+		tr.bar = t.p.addTransfer(Safe(e.Verb+" "+e.Subject), tr.total, e.Done)
 	}
 	if tr.bar != nil {
 		tr.bar.SetCurrent(e.Done)

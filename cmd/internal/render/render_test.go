@@ -33,7 +33,7 @@ func image(repository, tag string, ago time.Duration, size int64) *builtins.Imag
 	created := noon.Add(-ago)
 	return &builtins.Image{
 		Ref: repository + ":" + tag, Repository: repository, Tag: tag,
-		Digest: "sha256:9c1f20aa4b1e" + strings.Repeat("0", 52),
+		Digest: builtins.ManifestDigest("sha256:9c1f20aa4b1e" + strings.Repeat("0", 52)),
 		Size:   &size, Created: &created, Annotations: map[string]string{},
 	}
 }

@@ -37,7 +37,7 @@ func (p *Printer) Summary(r Run) string {
 	if len(r.Images) > 0 {
 		b.WriteString("| verb | image | digest |\n| --- | --- | --- |\n")
 		for _, i := range r.Images[:min(len(r.Images), mostRows)] {
-			fmt.Fprintf(&b, "| %s%s | %s | %s |\n", i.Verb, unchanged(i.Image), code(i.Image.Ref), code(i.Image.Digest))
+			fmt.Fprintf(&b, "| %s%s | %s | %s |\n", i.Verb, unchanged(i.Image), code(i.Image.Ref), code(string(i.Image.Digest)))
 		}
 		if more := len(r.Images) - mostRows; more > 0 {
 			fmt.Fprintf(&b, "\nand %d more\n", more)
