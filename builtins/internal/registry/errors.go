@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"time"
@@ -27,15 +28,17 @@ type answer struct {
 	quota   quota         // what it said about how often it may be asked
 }
 
+// Error speaks of the registry as "it": the fault around it names the host.
 func (e *answer) Error() string {
-	who := e.host
-	switch {
-	case e.token != "":
-		who = e.token
-	case e.api != "":
-		who = e.api
+	if who := cmp.Or(e.token, e.api); who != "" {
+		return who + " answered " + e.said()
 	}
-	s := fmt.Sprintf("%s answered %d %s", who, e.status, http.StatusText(e.status))
+	return "it answered " + e.said()
+}
+
+// said is the answer itself: "401 Unauthorized: authentication required (UNAUTHORIZED)".
+func (e *answer) said() string {
+	s := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
 	switch {
 	case e.message != "" && e.code != "":
 		s += fmt.Sprintf(": %s (%s)", e.message, e.code)
@@ -52,6 +55,18 @@ func (e *answer) row() vendor {
 	}
 	return e.vendor
 }
+
+// rejection is an answer in a sentence that says already who gave it.
+type rejection struct{ *answer }
+
+func (e rejection) Error() string {
+	if e.token != "" || e.api != "" {
+		return e.answer.Error()
+	}
+	return e.said()
+}
+
+func (e rejection) Unwrap() error { return e.answer }
 
 // broken is a request that got no whole answer.
 type broken struct {

@@ -156,7 +156,7 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 		return fault.New(fault.Limit, "", "%w", a).
 			WithHint("the limit is set at %s, or at a proxy before it", host)
 	case a.status == http.StatusMethodNotAllowed, a.status == http.StatusNotImplemented:
-		return fault.New(fault.Denied, "", "%s does not allow this: %w", host, a).
+		return fault.New(fault.Denied, "", "it does not allow this: %w", rejection{a}).
 			WithHint("copy to a registry that does: policy copy IMAGE HOST/NAME:TAG")
 	case a.status >= 500, a.status == http.StatusRequestTimeout:
 		return fault.New(fault.Unavailable, "", "%w", a).
@@ -171,11 +171,11 @@ func deniedFault(host string, a *answer) *fault.Error {
 	var f *fault.Error
 	switch {
 	case !a.sent:
-		f = fault.New(fault.Denied, "", "%s wants credentials and there are none for it: %w", host, a)
+		f = fault.New(fault.Denied, "", "it wants credentials and there are none: %w", rejection{a})
 	case a.user != "":
-		f = fault.New(fault.Denied, "", "%s refuses the credentials of %q: %w", host, a.user, a)
+		f = fault.New(fault.Denied, "", "it refuses the credentials of %q: %w", a.user, rejection{a})
 	default:
-		f = fault.New(fault.Denied, "", "%s refuses the credentials: %w", host, a)
+		f = fault.New(fault.Denied, "", "it refuses the credentials: %w", rejection{a})
 	}
 	f.Hint = "policy login -s " + host + " -u USER"
 	v, n := a.row(), artifact.Name{Registry: host}
