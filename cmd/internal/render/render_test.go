@@ -92,6 +92,8 @@ func TestText(t *testing.T) {
 		{"no reports", builtins.Logins{}, ""},
 		{"reports", builtins.Logins{{Server: "ghcr.io", Username: "jo", Store: "file"}, {Server: "quay.io", Store: "pass"}},
 			"SERVER\tUSERNAME\tSTORE\tDEFAULT\nghcr.io\tjo\tfile\tfalse\nquay.io\t-\tpass\tfalse\n"},
+		{"reports, the first with a gap", builtins.Logins{{Server: "quay.io", Store: "pass"}, {Server: "ghcr.io", Username: "jo", Store: "file"}},
+			"SERVER\tUSERNAME\tSTORE\tDEFAULT\nquay.io\t-\tpass\tfalse\nghcr.io\tjo\tfile\tfalse\n"},
 		{"a removal", builtins.Removed{{Ref: "a:1", Digest: "sha256:ab", BytesFreed: 2048}},
 			"REF\tDIGEST\tREMOTE\tBYTES FREED\na:1\tsha256:ab\tfalse\t2048\n"},
 	}

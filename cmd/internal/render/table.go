@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -104,18 +105,19 @@ func pad(s string, width int) string {
 // n is no such list.
 func (p *Printer) rows(n node) *table {
 	var keys []string
-	seen := map[string]bool{}
+	filled := map[string]bool{}
 	for _, item := range n.items {
 		if item.kind != '{' {
 			return nil
 		}
 		for i, key := range item.keys {
-			if !seen[key] && !item.items[i].empty() {
-				seen[key] = true
+			if _, seen := filled[key]; !seen {
 				keys = append(keys, key)
 			}
+			filled[key] = filled[key] || !item.items[i].empty()
 		}
 	}
+	keys = slices.DeleteFunc(keys, func(key string) bool { return !filled[key] })
 	t := new(table)
 	for _, key := range keys {
 		t.header = append(t.header, heading(key))
