@@ -77,6 +77,8 @@ type Keys interface {
 	Put(ctx context.Context, host string, c creds.Credential) (where string, err error)
 	Erase(ctx context.Context, host string) (where string, err error)
 	List(ctx context.Context) ([]creds.Login, error)
+	Legacy() ([]creds.Login, error)
+	Migrate(ctx context.Context) (moved []creds.Login, err error)
 }
 
 // Options make an [Env].

@@ -29,6 +29,7 @@ const (
 	Retrying State = "retrying" // waiting before another try, because of Message
 	Waiting  State = "waiting"  // for a lock, held by Message
 	Warning  State = "warning"
+	Noted    State = "noted"   // done besides what was asked for
 	Printed  State = "printed" // by a policy's print()
 
 	// Counting reports a long list on its way: Done repositories of Subject, a

@@ -23,29 +23,38 @@ type LoginArgs struct {
 	asked bool // the password was typed at the prompt
 }
 
-// Answer takes the password that LogIn asked for.
-func (args *LoginArgs) Answer(password string) { args.Password, args.asked = NewSecret(password), true }
+// Answer takes what LogIn asked for: the user name, then the password.
+func (args *LoginArgs) Answer(text string) {
+	if args.Username == "" {
+		args.Username = text
+		return
+	}
+	args.Password, args.asked = NewSecret(text), true
+}
 
 // LogIn checks credentials with a registry and stores them, in the credential
 // helper that the configuration names for the host or else in a file. It fails
 // with Denied when the registry refuses them and with Unavailable when it cannot
-// be asked; nothing is stored then. Without a password it fails with Usage,
-// carrying the question to ask.
+// be asked; nothing is stored then. Without a user name or a password it fails
+// with Usage, carrying the question to ask.
 func LogIn(ctx context.Context, e *Env, args *LoginArgs) (*Login, error) {
 	host, err := e.registryHost(args.Host, args.Server)
 	if err != nil {
 		return nil, err
 	}
+	if args.Username == "" {
+		f := fault.New(fault.Usage, host, "no user name").
+			WithHint("policy login -s %s -u USER --password-stdin (in a script: username = \"USER\")", host)
+		f.Ask = &fault.Question{Text: "User name at " + host, Line: true}
+		return nil, f
+	}
 	password, err := args.password(e)
 	if err != nil {
 		return nil, fault.In("", host, err)
 	}
-	if args.Username == "" {
-		return nil, fault.New(fault.Usage, host, "no user name").WithHint("policy login %s -u USER --password-stdin", host)
-	}
 	if password == "" {
 		f := fault.New(fault.Usage, host, "no password for %s", args.Username).
-			WithHint("pipe it in: policy login %s -u %s --password-stdin (in a script: password = secret(\"NAME\"))", host, args.Username)
+			WithHint("pipe it in: policy login -s %s -u %s --password-stdin (in a script: password = secret(\"NAME\"))", host, args.Username)
 		f.Ask = &fault.Question{Text: "Password for " + args.Username + " at " + host, Secret: true}
 		return nil, f
 	}
@@ -65,7 +74,8 @@ func LogIn(ctx context.Context, e *Env, args *LoginArgs) (*Login, error) {
 	if args.DefaultDomain {
 		err = e.Settings.SaveDefaultDomain(host)
 	}
-	return &Login{Server: host, Username: args.Username, Store: where, Default: args.DefaultDomain}, err
+	standard := args.DefaultDomain && err == nil || host == e.Settings.DefaultDomain
+	return &Login{Server: host, Username: args.Username, Store: where, Default: standard}, err
 }
 
 func (args *LoginArgs) password(e *Env) (string, error) {
@@ -131,26 +141,4 @@ func LogOut(ctx context.Context, e *Env, args *LogoutArgs) (*Logout, error) {
 		return nil, err
 	}
 	return &Logout{Server: host, Store: where}, nil
-}
-
-// LoginsArgs are the arguments of [ListLogins]: there are none.
-type LoginsArgs struct{}
-
-// ListLogins gives the registries that credentials are known for, the user, and
-// where each secret lives. It never gives a secret.
-func ListLogins(ctx context.Context, e *Env, _ *LoginsArgs) (Logins, error) {
-	known, err := e.Keys.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	logins := Logins{}
-	for _, k := range known {
-		logins = append(logins, &Login{
-			Server:   k.Server,
-			Username: k.Username,
-			Store:    k.Store,
-			Default:  k.Server == e.Settings.DefaultDomain,
-		})
-	}
-	return logins, nil
 }

@@ -67,7 +67,7 @@ type Login struct {
 	Server   string `json:"server"`
 	Username string `json:"username"`
 	Store    string `json:"store"`   // "file", or the name of the credential helper
-	Default  bool   `json:"default"` // the server is now the default domain
+	Default  bool   `json:"default"` // the server is the default domain
 }
 
 // Logins is the answer of logins: where each secret lives, never the secret.

@@ -45,6 +45,9 @@ func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
 	if saved, ok := result.(*builtins.Saved); ok && saved != nil && saved.Path == "-" {
 		return err // the content went to standard output
 	}
+	if err == nil {
+		err = s.offer(result, d.Args)
+	}
 	return s.answer(unwrap(result, d.Args), err)
 }
 
@@ -64,6 +67,32 @@ func answering[Result any](s *session, args any, call func() (Result, error)) (R
 			return result, err
 		}
 	}
+}
+
+// offer proposes what the verb could do next, to the person at the terminal.
+func (s *session) offer(result, args any) error {
+	verb, ok := args.(interface {
+		Offers(*builtins.Env, any) []builtins.Offer
+	})
+	if !ok || s.printer.Quiet {
+		return nil
+	}
+	for _, o := range verb.Offers(s.env, result) {
+		_, err := s.tty.ask(s.ctx, &fault.Question{Text: o.Question})
+		switch {
+		case err == nil:
+			err = o.Take(s.ctx)
+		case s.ctx.Err() == nil: // a no, or nobody to ask
+			err = nil
+			if o.Later != "" {
+				s.env.Events(builtins.Event{State: builtins.Warning, Message: o.Later})
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ask puts a verb's question to the person at the terminal and hands the answer

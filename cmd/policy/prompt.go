@@ -6,9 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -88,8 +88,9 @@ func read(tty console, q *fault.Question) (string, error) {
 	}
 	_, _ = fmt.Fprintf(tty, "%s [y/N] ", q.Text)
 	line, err := bufio.NewReader(tty).ReadString('\n')
-	if err == io.EOF {
+	if err != nil {
 		_, _ = fmt.Fprintln(tty)
+		line = "" // only Enter ends the line
 	}
 	switch strings.ToLower(strings.TrimSpace(line)) {
 	case "y", "yes":
@@ -113,6 +114,9 @@ func readLine(tty console, q *fault.Question) (string, error) {
 	answer := cmp.Or(strings.TrimSpace(line), q.Default)
 	if answer == "" {
 		return "", fault.New(fault.Canceled, "", "nothing was typed, nothing was done")
+	}
+	if strings.ContainsFunc(answer, unicode.IsControl) { // an arrow key was hit
+		return "", fault.New(fault.Canceled, "", "that was no text, nothing was done")
 	}
 	return answer, nil
 }

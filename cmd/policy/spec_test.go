@@ -86,14 +86,27 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: registry NAME")
 	}
-	enabled := true
-	registry := olareg.New(config.Config{
-		Storage: config.ConfigStorage{StoreType: config.StoreMem},
-		API:     config.ConfigAPI{DeleteEnabled: &enabled},
-	})
+	registry := newRegistry()
 	server := httptest.NewServer(registry)
 	ts.Defer(func() { server.Close(); _ = registry.Close() })
 	ts.Setenv(args[0], strings.TrimPrefix(server.URL, "http://"))
+}
+
+func newRegistry() *olareg.Server {
+	enabled := true
+	return olareg.New(config.Config{
+		Storage: config.ConfigStorage{StoreType: config.StoreMem},
+		API:     config.ConfigAPI{DeleteEnabled: &enabled},
+	})
+}
+
+// openRegistry is an empty registry that lets everybody do everything.
+func openRegistry(t *testing.T) (host string) {
+	t.Helper()
+	registry := newRegistry()
+	server := httptest.NewServer(registry)
+	t.Cleanup(func() { server.Close(); _ = registry.Close() })
+	return strings.TrimPrefix(server.URL, "http://")
 }
 
 // serve-status NAME CODE: a server that answers CODE to everything, its

@@ -114,6 +114,9 @@ func (k *Keyring) Get(ctx context.Context, host, repository string) (Credential,
 			return found, err
 		}
 	}
+	if file := k.legacyFor(s); file != "" {
+		k.warn(fmt.Sprintf("opcr policy v0.1 left a login for %s in %s, which is not read: policy logins --migrate takes it over", s.host, file))
+	}
 	return Credential{}, nil
 }
 

@@ -23,7 +23,7 @@ func (k *Keyring) Legacy() ([]Login, error) {
 	}
 	var all []Login
 	for _, l := range old {
-		all = append(all, Login{Server: l.server.String(), Username: l.credential.Username, Store: inFile, File: k.legacyPath()})
+		all = append(all, Login{Server: l.server.String(), Username: l.credential.Username, Store: inFile, File: k.legacyPath(), Default: l.standard})
 	}
 	return all, nil
 }
@@ -61,10 +61,23 @@ func (k *Keyring) Migrate(ctx context.Context) ([]Login, error) {
 
 func (k *Keyring) legacyPath() string { return filepath.Join(k.o.Root, "policy-registries.yaml") }
 
+// legacyFor is the old file when it has a login for s, or "". A file that cannot
+// be read has none: it is not asked for here.
+func (k *Keyring) legacyFor(s server) string {
+	old, _ := k.readLegacy()
+	for _, l := range old {
+		if l.server.covers(s) {
+			return k.legacyPath()
+		}
+	}
+	return ""
+}
+
 // legacyLogin is one server of the old file.
 type legacyLogin struct {
 	server     server
 	credential Credential
+	standard   bool // the default domain
 }
 
 func (k *Keyring) readLegacy() ([]legacyLogin, error) {
@@ -126,6 +139,8 @@ func parseLegacy(text string) (all []legacyLogin, line int, err error) {
 			c.Username = value
 		case "password":
 			c.Password = value
+		case "default":
+			all[len(all)-1].standard = value == "true"
 		}
 	}
 	kept := all[:0]

@@ -13,6 +13,7 @@ type Login struct {
 	Username string `json:"username"` // "" when there is none, or a helper could not say
 	Store    string `json:"store"`    // "file", or the name of the helper
 	File     string `json:"file"`     // the file that holds it or names the helper, or "$DOCKER_AUTH_CONFIG"
+	Default  bool   `json:"default"`  // opcr policy v0.1 made it the default domain; see Legacy
 }
 
 // List returns every server that Get would find something for, with the place

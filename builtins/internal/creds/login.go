@@ -137,6 +137,9 @@ func (k *Keyring) eraseAll(ctx context.Context, h helper, s server) error {
 // unknown says that nothing of ours is known for s, and whose it is otherwise.
 func (k *Keyring) unknown(ctx context.Context, s server) error {
 	f := fault.New(fault.NotFound, s.String(), "not logged in")
+	if file := k.legacyFor(s); file != "" {
+		return f.WithHint("opcr policy v0.1 left a login for it in %s: policy logins --migrate takes it over", file)
+	}
 	for _, from := range k.sources() {
 		if from.ours {
 			continue

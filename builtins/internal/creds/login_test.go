@@ -289,7 +289,7 @@ empty.io:
 		t.Fatal(err)
 	}
 	want := []creds.Login{
-		{Server: "ghcr.io", Username: "joe", Store: "file", File: old},
+		{Server: "ghcr.io", Username: "joe", Store: "file", File: old, Default: true},
 		{Server: "localhost:5000", Username: "a\tb", Store: "file", File: old},
 		{Server: "newer.io", Username: "old", Store: "file", File: old},
 	}

@@ -135,6 +135,8 @@ func notice(e builtins.Event) string {
 		return SafeLines(e.Message)
 	case builtins.Warning:
 		return "policy: warning: " + subject + Safe(e.Message)
+	case builtins.Noted:
+		return "policy: " + subject + Safe(e.Message)
 	}
 	return ""
 }
