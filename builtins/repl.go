@@ -1,10 +1,12 @@
 package builtins
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"time"
 
+	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/builtins/internal/engine"
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -55,7 +57,7 @@ func OpenRepl(ctx context.Context, e *Env, args *ReplArgs) (*Repl, error) {
 	if args.MaxErrors < 0 {
 		return nil, fault.New(fault.Usage, "", "--max-errors: %d is not a number from 0", args.MaxErrors)
 	}
-	input, err := args.Input.read(e)
+	input, err := args.input(e)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +72,20 @@ func OpenRepl(ctx context.Context, e *Env, args *ReplArgs) (*Repl, error) {
 	r := &Repl{session: opened.NewSession(), image: opened.image, timeout: args.Timeout, now: e.Now, done: done}
 	r.session.SetInput(input)
 	return r, nil
+}
+
+func (args *ReplArgs) input(e *Env) ([]byte, error) {
+	if args.Input.path == "-" {
+		return nil, fault.New(fault.Usage, "-", "standard input has the questions").WithHint("name a file: --input FILE")
+	}
+	input, err := args.Input.read(e)
+	if err != nil || input == nil {
+		return nil, err
+	}
+	if err := artifact.ValidateJSON(bytes.NewReader(input)); err != nil {
+		return nil, fault.New(fault.Usage, args.Input.path, "the input is not JSON: %w", err)
+	}
+	return input, nil
 }
 
 // Image is the digest of the image that answers; empty for files.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/config"
@@ -27,11 +29,13 @@ type app struct {
 
 	before int // words of args before the command
 
-	printer  *render.Printer
-	secrets  *builtins.Secrets
-	tty      terminal
-	finished sync.Once
-	code     int
+	printer    *render.Printer
+	secrets    *builtins.Secrets
+	tty        terminal
+	interrupts *interrupts
+	atEnd      atomic.Pointer[func()] // gives the terminal back, when it was taken
+	finished   sync.Once
+	code       int
 }
 
 func newApp(args []string, in io.Reader, out, err *os.File, lookup func(string) (string, bool)) *app {
@@ -58,11 +62,19 @@ func (a *app) main(ctx context.Context) error {
 	return c.run(ctx, a, flags)
 }
 
+// told is an error that was printed already; it still decides the exit code.
+type told struct{ error }
+
+func (t told) Unwrap() error { return t.error }
+
 // finish prints err, once, and gives the exit code.
 func (a *app) finish(err error) int {
 	a.finished.Do(func() {
+		if end := a.atEnd.Load(); end != nil {
+			(*end)()
+		}
 		a.code = exitCode(err)
-		if err != nil {
+		if _, before := errors.AsType[told](err); err != nil && !before {
 			a.printer.Fault(err)
 		}
 	})

@@ -39,7 +39,7 @@ func entries() []entry {
 			all = append(all, directEntry(v))
 		}
 	}
-	return all
+	return append(all, entry{[]string{"repl"}, builtins.GroupPolicies, "Ask a policy questions, line by line.", func() any { return new(replCommand) }})
 }
 
 // option offers the command to the parser.

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	goruntime "runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,9 +25,11 @@ func main() { os.Exit(run()) }
 
 func run() (code int) {
 	postponeGC()
-	ctx, stop := signalContext()
+	interrupts := new(interrupts)
+	ctx, stop := signalContext(interrupts)
 	defer stop()
 	a := newApp(os.Args[1:], newInterruptible(ctx, os.Stdin), os.Stdout, os.Stderr, os.LookupEnv)
+	a.interrupts = interrupts
 	defer a.recover(&code)
 	// What does not end by itself within a second of a signal is ended: every
 	// write is durable or invisible, so nothing is half done.
@@ -48,13 +51,34 @@ type errSignal struct{ os.Signal }
 
 func (e errSignal) Error() string { return "interrupted" }
 
-// signalContext is cancelled by the first SIGINT or SIGTERM.
-func signalContext() (context.Context, context.CancelFunc) {
+// interrupts is where Ctrl-C goes, when not to the process.
+type interrupts struct{ to atomic.Pointer[func()] }
+
+// divert sends each Ctrl-C to fn until the function it returns is called.
+func (i *interrupts) divert(fn func()) (back func()) {
+	i.to.Store(&fn)
+	return func() { i.to.Store(nil) }
+}
+
+func (i *interrupts) took(s os.Signal) bool {
+	fn := i.to.Load()
+	if s != os.Interrupt || fn == nil {
+		return false
+	}
+	(*fn)()
+	return true
+}
+
+// signalContext is cancelled by the first SIGTERM, or SIGINT that nobody took.
+func signalContext(i *interrupts) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		s := <-signals
+		for i.took(s) {
+			s = <-signals
+		}
 		cancel(fault.New(fault.Canceled, "", "%w", errSignal{s}))
 		<-signals
 		os.Exit(exitCode(fault.New(fault.Canceled, "", "%w", errSignal{s})))

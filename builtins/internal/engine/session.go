@@ -28,7 +28,7 @@ type Session struct {
 // Outcome is what one statement did: it decided something, or defined a rule.
 type Outcome struct {
 	Decision *Decision
-	Query    string // that was decided, formatted
+	Query    string // that was decided
 	Nearest  string // what an undefined query probably meant, see [Bundle.Nearest]
 	Defined  string // "allow", or "input"
 	Package  string // of what was defined, "data.repl"; empty for the input
@@ -89,6 +89,9 @@ func (s *Session) Do(ctx context.Context, text string, q Query) ([]Outcome, erro
 		o, err := s.do(ctx, statement, q)
 		if err != nil {
 			return outcomes, s.typed(ctx, err)
+		}
+		if len(statements) == 1 && o.Decision != nil {
+			o.Query = strings.TrimSpace(text)
 		}
 		if o != (Outcome{}) {
 			outcomes = append(outcomes, o)

@@ -119,7 +119,8 @@ func isReport(v any) bool {
 }
 
 // decision writes what was decided; undefined writes nothing. What else was
-// asked for follows: explanation and counts.
+// asked for follows: explanation and counts. The format Table shows solutions as
+// one.
 func (p *Printer) decision(d *builtins.Decision) (string, error) {
 	var b strings.Builder
 	if d.Explain != "" {
@@ -129,6 +130,12 @@ func (p *Printer) decision(d *builtins.Decision) (string, error) {
 	switch {
 	case d.Partial != nil:
 		parts = append(parts, d.Partial)
+	case d.Bindings != nil && p.Format == Table:
+		text, err := p.bindings(d)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(text)
 	case d.Bindings != nil:
 		parts = append(parts, d.Bindings)
 	case d.Defined:
