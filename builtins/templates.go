@@ -3,6 +3,7 @@ package builtins
 import (
 	"cmp"
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -31,11 +32,11 @@ func ListTemplates() Templates {
 
 // TemplateArgs are the arguments of [ApplyTemplate].
 type TemplateArgs struct {
-	Name        string `arg:"" help:"Template to write; policy templates list shows them."`
-	Output      string `short:"o" default:"." placeholder:"DIR" help:"Folder to write into; it is made if need be."`
+	Name        string `arg:"" complete:"github,gitlab,pipeline,policy-template" help:"Template to write; policy templates list shows them."`
+	Output      string `short:"o" default:"." placeholder:"DIR" complete:"folder" help:"Folder to write into; it is made if need be."`
 	Overwrite   bool   `help:"Replace files that are there already."`
 	RegoVersion string `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of the policies: rego.v0, rego.v0v1 or rego.v1."`
-	Server      string `short:"s" placeholder:"HOST" help:"Registry that CI pushes to."`
+	Server      string `short:"s" placeholder:"HOST" complete:"server" help:"Registry that CI pushes to."`
 	Username    string `short:"u" placeholder:"USER" help:"Who CI logs in to it as."`
 	Secret      string `placeholder:"NAME" help:"CI secret that holds the password."`
 	Repo        string `placeholder:"ORG/NAME" help:"Repository that CI pushes to."`
@@ -81,6 +82,9 @@ func ApplyTemplate(ctx context.Context, e *Env, args *TemplateArgs) (*Applied, e
 	}
 	values := args.values(t)
 	files, err := templates.Write(ctx, dir, t.Files(values))
+	if f := fault.Of(err); errors.Is(err, fault.Denied) && f.Hint == "" {
+		return nil, f.WithHint("name a folder that you may write to: -o DIR")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -114,12 +114,7 @@ func (v Values) Fill(text string) string {
 // forOlder makes a policy in Rego v1 one that versions before 1.0 understand: the
 // import turns the newer language on, and changes nothing where it is on.
 func forOlder(source string) string {
-	const added = "import rego.v1\n"
-	if at := strings.LastIndex(source, "\nimport "); at >= 0 {
-		end := at + 1 + strings.IndexByte(source[at+1:], '\n') + 1
-		return source[:end] + added + source[end:]
-	}
 	at := strings.Index("\n"+source, "\npackage ")
 	end := at + strings.IndexByte(source[at:], '\n') + 1
-	return source[:end] + "\n" + added + source[end:]
+	return source[:end] + "\nimport rego.v1\n" + source[end:]
 }
