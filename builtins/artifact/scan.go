@@ -102,7 +102,18 @@ type Summary struct {
 // It fails with Invalid or Limit, naming the entry, and with the error of visit
 // or of r as it is.
 func Scan(r io.Reader, l Limits, visit func(h Header, r io.Reader) error) (Summary, error) {
-	s := &scan{limits: l.WithDefaults(), source: &source{r: r}, buf: make([]byte, 64<<10)}
+	return scanWith(r, l, visit, jsonScannerFor)
+}
+
+// Rescan is [Scan] for a tarball that passed one before, which its digest tells:
+// the limits may be others now, but its JSON is what it was and is not looked into
+// again, which is a third of the work.
+func Rescan(r io.Reader, l Limits, visit func(h Header, r io.Reader) error) (Summary, error) {
+	return scanWith(r, l, visit, func(string) *JSONScanner { return nil })
+}
+
+func scanWith(r io.Reader, l Limits, visit func(h Header, r io.Reader) error, jsonFor func(name string) *JSONScanner) (Summary, error) {
+	s := &scan{limits: l.WithDefaults(), source: &source{r: r}, jsonFor: jsonFor, buf: make([]byte, 64<<10)}
 	err := s.run(visit)
 	s.sum.Size, s.sum.Inflated = s.source.n, s.out
 	return s.sum, err
@@ -126,15 +137,16 @@ func (s *source) Read(p []byte) (int, error) {
 }
 
 type scan struct {
-	limits Limits
-	source *source
-	zr     *gzip.Reader
-	out    int64 // bytes inflated; this and source belong to ahead until it is closed
-	ahead  *ahead
-	sizes  int64 // bytes the entries claim
-	names  nameSet
-	sum    Summary
-	buf    []byte
+	limits  Limits
+	source  *source
+	zr      *gzip.Reader
+	out     int64 // bytes inflated; this and source belong to ahead until it is closed
+	ahead   *ahead
+	sizes   int64 // bytes the entries claim
+	names   nameSet
+	jsonFor func(name string) *JSONScanner // nil for a file that is not looked into
+	sum     Summary
+	buf     []byte
 }
 
 func (s *scan) run(visit func(Header, io.Reader) error) error {
@@ -225,7 +237,7 @@ func (s *scan) entry(h *tar.Header, tr *tar.Reader, visit func(Header, io.Reader
 		}
 		s.sum.Manifest = name
 	}
-	content := &content{tr: tr, scan: s, name: name, json: jsonScannerFor(name)}
+	content := &content{tr: tr, scan: s, name: name, json: s.jsonFor(name)}
 	if visit != nil {
 		if err := visit(Header{Name: name, Size: h.Size, Dir: folder}, content); err != nil {
 			return err

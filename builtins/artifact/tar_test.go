@@ -331,6 +331,21 @@ func TestScanLimits(t *testing.T) {
 	}
 }
 
+// What passed once is held to the limits of now, but its JSON is not read again.
+func TestRescan(t *testing.T) {
+	t.Parallel()
+	twice := tarball(t, entry{name: "data.json", text: `{"a":1,"a":2}`})
+	if _, err := artifact.Scan(bytes.NewReader(twice), artifact.Limits{}, nil); !errors.Is(err, fault.Invalid) {
+		t.Errorf("scan: %v", err)
+	}
+	if _, err := artifact.Rescan(bytes.NewReader(twice), artifact.Limits{}, nil); err != nil {
+		t.Errorf("rescan: %v", err)
+	}
+	if _, err := artifact.Rescan(bytes.NewReader(twice), artifact.Limits{Total: 100}, nil); !errors.Is(err, fault.Limit) {
+		t.Errorf("rescan beyond the limit: %v", err)
+	}
+}
+
 func TestScanErrorsOfOthers(t *testing.T) {
 	t.Parallel()
 	data := pack(t, artifact.PackOptions{}, file("a.rego", "package a"), file("data.json", "{}"))

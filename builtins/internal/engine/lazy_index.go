@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -208,26 +210,66 @@ func skipValue(text string, pos int) int {
 		}
 		return i
 	}
-	depth := 0
-	for i := pos; i < len(text); i++ {
-		c := text[i]
-		if c == '"' {
-			if i = skipString(text, i+1); i < 0 {
-				return pos
+	if end := skipNested(text, pos+1); end > 0 {
+		return end
+	}
+	return pos
+}
+
+// skipNested returns where the object or array ends that text[i:] is inside of,
+// or 0. Nearly all of a large document goes through here: eight bytes at a time,
+// as long as they hold no bracket and no escape, and one by one where they do.
+func skipNested(text string, i int) int {
+	depth := 1
+	inString := false
+	for i < len(text) {
+		if i+8 <= len(text) {
+			w := binary.LittleEndian.Uint64([]byte(text[i : i+8]))
+			if !bracketOrEscape(w) {
+				inString = inString != oddQuotes(w)
+				i += 8
+				continue
 			}
-			continue
 		}
-		// { and [, } and ] differ in one bit each, and from all else.
-		switch c | 0x20 {
-		case '{':
-			depth++
-		case '}':
-			if depth--; depth == 0 {
-				return i + 1
+		for end := min(i+8, len(text)); i < end; i++ {
+			switch c := text[i]; {
+			case c == '"':
+				inString = !inString
+			case inString:
+				if c == '\\' {
+					i++
+				}
+			case c|0x20 == '{': // [ and { differ in this bit, ] and } as well
+				depth++
+			case c|0x20 == '}':
+				if depth--; depth == 0 {
+					return i + 1
+				}
 			}
 		}
 	}
-	return pos
+	return 0
+}
+
+// ones has a one in each byte, tops the highest bit of each.
+const (
+	ones = 0x0101010101010101
+	tops = ones << 7
+)
+
+// bracketOrEscape reports whether any byte of w is a bracket of either kind or a
+// backslash. It may say so when none is (for a y, say), which only costs time.
+func bracketOrEscape(w uint64) bool {
+	bracket := (w|ones*0x20)&^(ones*0x06) ^ ones*0x79 // zero where one of []{} is
+	escape := w ^ ones*'\\'
+	return ((bracket-ones)&^bracket|(escape-ones)&^escape)&tops != 0
+}
+
+// oddQuotes reports whether w has an odd number of quotes.
+func oddQuotes(w uint64) bool {
+	const low = ^uint64(tops)
+	w ^= ones * '"'
+	return bits.OnesCount64(^((w&low+low)|w|low))&1 == 1 // a top bit for each quote
 }
 
 // endsWord reports whether a number, true, false or null ends before c.

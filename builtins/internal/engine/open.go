@@ -29,7 +29,7 @@ type OpenOptions struct {
 	AllowNet    []string           // hosts that http.send and net.lookup_ip_addr may reach; none: a policy that calls them does not compile
 	CacheDir    string             // a folder for verdicts ("this bundle compiles"); empty: none
 	Key         string             // the bundle's digest, names its verdict; empty: none
-	Trusted     bool               // built by us: modules no query reaches need not be compiled
+	Trusted     bool               // built by us: the pre-scan has seen it, and modules no query reaches need not be compiled
 	MaxErrors   int                // how many errors of the policy a message lists; 0: ten
 	Print       func(print string) // gets "file:line: text" of each print(); nil: print calls are left out
 }
@@ -63,7 +63,7 @@ func OpenBundle(ctx context.Context, r io.Reader, o OpenOptions) (*Bundle, error
 	if err != nil {
 		return nil, err
 	}
-	p, err := readTarball(ctx, r, o.Name, b.opts.Limits)
+	p, err := readTarball(ctx, r, o.Name, b.opts.Limits, b.trusted())
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func readPath(ctx context.Context, name string, o dirOptions) (*part, error) {
 			return nil, fault.File(shown, err)
 		}
 		defer func() { _ = f.Close() }()
-		return readTarball(ctx, f, shown, o.limits)
+		return readTarball(ctx, f, shown, o.limits, false)
 	}
 	return nil, fault.New(fault.Usage, shown, "not a policy: .rego, .json, .yaml, .tar.gz or a folder")
 }

@@ -11,12 +11,17 @@ import (
 )
 
 // readTarball keeps what means something to us of a bundle, as the pre-scan
-// hands it out; the rest is checked and dropped.
-func readTarball(ctx context.Context, r io.Reader, name string, l Limits) (*part, error) {
+// hands it out; the rest is checked and dropped. A bundle that passed the pre-scan
+// before is known, and checked for less.
+func readTarball(ctx context.Context, r io.Reader, name string, l Limits, known bool) (*part, error) {
+	scan := artifact.Scan
+	if known {
+		scan = artifact.Rescan
+	}
 	type file struct{ name, text string }
 	var files []file
 	p := newPart(name, "")
-	_, err := artifact.Scan(&cancelReader{ctx, r}, l, func(h artifact.Header, r io.Reader) error {
+	_, err := scan(&cancelReader{ctx, r}, l, func(h artifact.Header, r io.Reader) error {
 		if h.Dir {
 			return nil
 		}

@@ -61,6 +61,15 @@ func TestOpenVerdict(t *testing.T) {
 	ask(t, open(t, good, engine.OpenOptions{CacheDir: dir, Key: "sha256:1"}), "data.a.x")
 	// The same key with other content does not happen; it shows here who looked.
 	ask(t, open(t, bad, engine.OpenOptions{CacheDir: dir, Key: "sha256:1"}), "data.a.x")
+	twice := tarball(t, map[string]string{"a.rego": "package a\nx := 1\n", "data.json": `{"k":1,"k":2,"a":{"x":2}}`})
+	again, err := engine.OpenBundle(t.Context(), bytes.NewReader(twice), engine.OpenOptions{CacheDir: dir, Key: "sha256:1"})
+	if err != nil {
+		t.Fatalf("its JSON was looked into again: %v", err)
+	}
+	ask(t, again, "data.a.x") // nor was its data looked into for what rules hide
+	if _, err := engine.OpenBundle(t.Context(), bytes.NewReader(twice), engine.OpenOptions{CacheDir: dir, Key: "sha256:2"}); !errors.Is(err, fault.Invalid) {
+		t.Errorf("a key twice in what nobody saw before: %v", err)
+	}
 	for name, o := range map[string]engine.OpenOptions{
 		"other digest":  {CacheDir: dir, Key: "sha256:2"},
 		"other version": {CacheDir: dir, Key: "sha256:1", RegoVersion: "rego.v0v1"},
