@@ -44,10 +44,15 @@ type Secrets struct {
 	texts []string
 }
 
-// shortestSecret is the length below which scrubbing would blank ordinary words.
-const shortestSecret = 4
+// The lengths in bytes below which scrubbing would blank ordinary words: of a
+// secret, and of a line of one that has several.
+const (
+	shortestSecret = 4
+	shortestLine   = 8
+)
 
-// Add remembers texts to scrub, in the spellings they may be printed in.
+// Add remembers texts to scrub, in the spellings they may be printed in: as they
+// are, as in JSON, and line by line, since whatever is printed may be indented.
 func (s *Secrets) Add(texts ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,6 +61,11 @@ func (s *Secrets) Add(texts ...string) {
 			continue
 		}
 		s.texts = append(s.texts, t)
+		for line := range strings.Lines(t) {
+			if line = strings.TrimSpace(line); len(line) >= shortestLine && line != t {
+				s.texts = append(s.texts, line)
+			}
+		}
 		if quoted, err := json.Marshal(t); err == nil {
 			if inner := string(quoted[1 : len(quoted)-1]); inner != t {
 				s.texts = append(s.texts, inner)

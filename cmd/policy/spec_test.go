@@ -81,13 +81,25 @@ func exitCodeIs(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// registry NAME: an empty registry of another make, its host:port in $NAME.
+// registry NAME [USER PASSWORD [USES]]: an empty registry of another make, its
+// host:port in $NAME; for a user alone if there is one, and with USES by tokens that are good for so
+// many requests and that nobody in particular gets for pulling.
 func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: registry NAME")
+	if len(args) != 1 && len(args) != 3 && len(args) != 4 {
+		ts.Fatalf("usage: registry NAME [USER PASSWORD [USES]]")
 	}
 	registry := newRegistry()
-	server := httptest.NewServer(registry)
+	var handler http.Handler = registry
+	if len(args) > 1 {
+		s := &secured{next: registry, user: args[1], password: args[2]}
+		if len(args) == 4 {
+			uses, err := strconv.Atoi(args[3])
+			ts.Check(err)
+			s.uses, s.anonymous = uses, true
+		}
+		handler = s
+	}
+	server := httptest.NewServer(handler)
 	ts.Defer(func() { server.Close(); _ = registry.Close() })
 	ts.Setenv(args[0], strings.TrimPrefix(server.URL, "http://"))
 }
