@@ -32,6 +32,7 @@ func entries() []entry {
 		{[]string{"store"}, "Housekeeping", "Check, repair, prune or locate the local store.", func() any { return new(storeCommand) }},
 		{[]string{"serve"}, "Housekeeping", "Serve the embedded registry over HTTP.", func() any { return new(serveCommand) }},
 		{[]string{"completion"}, "Housekeeping", "Print the script that makes a shell complete command lines.", func() any { return new(completionCommand) }},
+		{[]string{"config"}, "Housekeeping", "Show the settings and where they came from.", func() any { return new(configCommand) }},
 		{[]string{"version"}, "Housekeeping", "Print the version.", func() any { return new(versionCommand) }},
 	}
 	for _, v := range builtins.Table() {

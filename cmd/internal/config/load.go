@@ -23,9 +23,16 @@ type Source struct {
 	From  string `json:"from"`  // "--ca", "$POLICY_CA", a file and its line, or "default"
 }
 
+// Place is where a configuration file may be.
+type Place struct {
+	Path string `json:"path"`
+	Use  string `json:"use"` // "used", "not there", or "not read" since another is used
+}
+
 // Sources are all settings of a run with their origin.
 type Sources struct {
 	File     string        // the configuration file in use; empty: none
+	Places   []Place       // best first; only one when --config or POLICY_CONFIG named it
 	Timeout  time.Duration // of the whole command; 0 is none. No setting of a verb's, so not among those
 	Settings []Source
 }
@@ -110,15 +117,19 @@ func (l *loader) findFile() error {
 		return nil
 	}
 	for _, path := range l.places() {
-		f, err := readFile(path, l.home)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		if l.file != nil {
+			l.sources.Places = append(l.sources.Places, Place{path, "not read"})
 			continue
 		}
-		if err != nil {
+		f, err := readFile(path, l.home)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+			l.sources.Places = append(l.sources.Places, Place{path, "not there"})
+		case err != nil:
 			return fileFault(path, err)
+		default:
+			l.use(f)
 		}
-		l.use(f)
-		return nil
 	}
 	return nil
 }
@@ -126,6 +137,7 @@ func (l *loader) findFile() error {
 func (l *loader) use(f *file) {
 	l.file = f
 	l.sources.File = f.path
+	l.sources.Places = append(l.sources.Places, Place{f.path, "used"})
 }
 
 // places are where a configuration file may be, best first.
@@ -243,8 +255,34 @@ func (l *loader) tokens() {
 		}
 		v := l.file.tokens[host]
 		l.result.TokenDefaults[host] = v.texts[0]
-		l.note("token_defaults."+host, v)
+		l.note("token_defaults."+host, value{[]string{"***"}, v.from}) // it may be a token
 	}
+}
+
+// Find gives the settings that key names: one, or those below it. It fails with
+// Usage for a key that no setting has, NotFound for one of a registry that is not
+// set.
+func (s *Sources) Find(key string) ([]Source, error) {
+	var known []string
+	var below []Source
+	for _, one := range s.Settings {
+		if one.Name == key {
+			return []Source{one}, nil
+		}
+		if strings.HasPrefix(one.Name, key+".") {
+			below = append(below, one)
+		}
+		known = append(known, one.Name)
+	}
+	if len(below) > 0 {
+		return below, nil
+	}
+	for _, group := range []string{"registries", "token_defaults"} {
+		if key == group || strings.HasPrefix(key, group+".") {
+			return nil, fault.New(fault.NotFound, key, "is not set")
+		}
+	}
+	return nil, unknownKey("", key, "", known)
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
