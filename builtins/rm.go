@@ -24,7 +24,8 @@ func (args *RmArgs) Answer(string) { args.Force = true }
 
 // Rm removes images from the local store, or from their registries. Removing one
 // tag never removes another that names the same content. Without force it
-// changes nothing and fails with Usage, carrying the question to ask.
+// changes nothing: it fails with NotFound when none of the images is there, else
+// with Usage, carrying the question to ask.
 func Rm(ctx context.Context, e *Env, args *RmArgs) (Removed, error) {
 	if args.Remote && args.All {
 		return e.rmRepositories(ctx, args)
@@ -33,50 +34,49 @@ func Rm(ctx context.Context, e *Env, args *RmArgs) (Removed, error) {
 	if args.Remote {
 		remove = e.removeRemote
 	}
-	targets, err := e.targets(ctx, args)
-	if errors.Is(err, fault.Usage) {
+	targets, absent, err := e.targets(ctx, args)
+	switch {
+	case errors.Is(err, fault.Usage), err != nil && !args.Force:
 		return nil, err
-	}
-	if !args.Force && (err == nil || errors.Is(err, fault.NotFound)) {
-		return nil, args.ask(targets)
-	}
-	if !args.Force {
-		return nil, err
+	case !args.Force && len(targets) == 0:
+		return nil, fault.Join(absent...)
+	case !args.Force:
+		return nil, args.ask(targets, absent)
 	}
 	removed, failed := each(ctx, e, targets, remove)
-	return removed, fault.Join(err, failed)
+	return removed, fault.Join(append(absent, err, failed)...)
 }
 
-func (args *RmArgs) ask(names []string) error {
+// ask is the question about names; it mentions what is not there anyway.
+func (args *RmArgs) ask(names []string, absent []error) error {
 	where := "the local store"
 	if args.Remote {
 		where = "the registry"
 	}
-	if len(names) == 0 {
-		var typed []string
-		for _, r := range args.Refs {
-			typed = append(typed, r.String())
-		}
-		return fault.New(fault.Usage, strings.Join(typed, " "), "no such image; nothing was removed").
-			WithHint("see what there is: policy images; with -f (in a script: force = True) nobody is asked")
+	but := ""
+	for _, err := range absent {
+		but += fmt.Sprintf(" (%s is not there)", fault.Of(err).Subject)
 	}
-	f := fault.New(fault.Usage, strings.Join(names, " "), "would be removed from %s for good; nothing was removed", where).
+	f := fault.New(fault.Usage, strings.Join(names, " "), "would be removed from %s for good; nothing was removed%s", where, but).
 		WithHint("add -f (in a script: force = True) to remove without asking")
-	f.Ask = &fault.Question{Text: fmt.Sprintf("Remove %s from %s?", strings.Join(names, ", "), where)}
+	f.Ask = &fault.Question{Text: fmt.Sprintf("Remove %s from %s?%s", strings.Join(names, ", "), where, but)}
 	return f
 }
 
 // targets are the exact names that the arguments mean: of entries in the store,
-// or of images in registries.
-func (e *Env) targets(ctx context.Context, args *RmArgs) ([]string, error) {
-	var all []string
+// or of images in registries. What is not there is apart from what went wrong.
+func (e *Env) targets(ctx context.Context, args *RmArgs) (all []string, absent []error, err error) {
 	var errs []error
 	for _, r := range args.Refs {
 		names, err := e.target(ctx, r, args)
 		all = append(all, names...)
-		errs = append(errs, fault.In("", r.String(), err))
+		if err = fault.In("", r.String(), err); errors.Is(err, fault.NotFound) {
+			absent = append(absent, err)
+		} else {
+			errs = append(errs, err)
+		}
 	}
-	return all, fault.Join(errs...)
+	return all, absent, fault.Join(errs...)
 }
 
 func (e *Env) target(ctx context.Context, r Ref, args *RmArgs) ([]string, error) {
@@ -84,8 +84,17 @@ func (e *Env) target(ctx context.Context, r Ref, args *RmArgs) ([]string, error)
 		return e.localTargets(ctx, r, args.Force)
 	}
 	name, err := e.name(r)
-	if err != nil || !args.All {
-		return []string{name.String()}, err
+	if err != nil {
+		return nil, err
+	}
+	if !args.All {
+		if !args.Force { // ask about what is there
+			_, err = e.Remote.Resolve(ctx, name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return []string{name.String()}, nil
 	}
 	tags, err := e.tagsOf(ctx, name, false)
 	var names []string
