@@ -80,6 +80,14 @@ func (e *Env) place(typed string, local, write bool) (place, error) {
 		return place{store: e.Store}, nil
 	}
 	name, err := artifact.ParseName(typed, e.Settings.DefaultDomain)
+	if err != nil && looksLikePath(typed) {
+		folder, tag := typed, "TAG"
+		if i := strings.LastIndexByte(typed, ':'); i > strings.LastIndexByte(typed, '/') {
+			folder, tag = typed[:i], typed[i+1:]
+		}
+		return place{}, fault.New(fault.Usage, typed, "a path, where a reference belongs").
+			WithHint("an OCI layout in a folder is %s%s:%s", layoutScheme, folder, tag)
+	}
 	p := place{name: name, entry: name.Tagged()}
 	if local {
 		p.store = e.Store

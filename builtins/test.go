@@ -77,7 +77,7 @@ type testFailure struct{ report *TestReport }
 // Error says how many tests failed, and which is the first: a script shows no
 // report.
 func (f testFailure) Error() string {
-	text := fmt.Sprintf("%d of %d tests failed", f.report.Failed, f.report.Passed+f.report.Failed)
+	text := fmt.Sprintf("%d of %d tests failed", f.report.Failed, f.report.Passed+f.report.Failed+f.report.Skipped)
 	if places := f.Places(); len(places) > 0 {
 		text += fmt.Sprintf("; the first is %s (%s:%d)", f.failed()[0].Name, places[0].File, places[0].Line)
 	}

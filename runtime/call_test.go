@@ -53,7 +53,7 @@ def _private(): pass
 also = alpha
 value = 3
 `)
-	if got, want := p.Doc(), "A pipeline.\n\nIndented by four."; got != want {
+	if got, want := p.Doc(), "A pipeline.\n\n    Indented by four."; got != want {
 		t.Errorf("doc: got %q, want %q", got, want)
 	}
 	var names []string

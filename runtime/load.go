@@ -118,9 +118,19 @@ func (l *loader) close() {
 }
 
 // load is what a load statement calls.
-func (r *run) load(thread *starlark.Thread, name string) (starlark.StringDict, error) {
+func (r *run) load(_ *starlark.Thread, name string) (starlark.StringDict, error) {
+	from := r.loader.stack[len(r.loader.stack)-1]
+	m, err := r.module(from, name)
+	if err != nil {
+		return nil, err
+	}
+	return m.globals, from.takes(name, m.globals)
+}
+
+// module is what name means in a load statement of from, executed.
+func (r *run) module(from *module, name string) (*module, error) {
 	l := r.loader
-	m, err := l.resolve(l.stack[len(l.stack)-1], name)
+	m, err := l.resolve(from, name)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +138,7 @@ func (r *run) load(thread *starlark.Thread, name string) (starlark.StringDict, e
 		if known.globals == nil {
 			return nil, l.cycle(known)
 		}
-		return known.globals, nil
+		return known, nil
 	}
 	if len(l.stack) >= r.limits.Depth {
 		f := r.limits.exceeded("depth", "Depth", "more than %d files load each other", r.limits.Depth)
@@ -144,7 +154,35 @@ func (r *run) load(thread *starlark.Thread, name string) (starlark.StringDict, e
 	if err := r.exec(m, false); err != nil {
 		return nil, err
 	}
-	return m.globals, nil
+	return m, nil
+}
+
+// takes checks that what m's load statements take from a module is there. The
+// interpreter would say so, too, and suggest names that nobody may load.
+func (m *module) takes(name string, globals starlark.StringDict) error {
+	for _, stmt := range m.file.Stmts {
+		load, ok := stmt.(*syntax.LoadStmt)
+		if !ok || load.ModuleName() != name {
+			continue
+		}
+		for _, wanted := range load.From {
+			if globals.Has(wanted.Name) {
+				continue
+			}
+			var public []string
+			for _, there := range globals.Keys() {
+				if !strings.HasPrefix(there, "_") {
+					public = append(public, there)
+				}
+			}
+			f := loadFault(fault.Script, name, "it has no %q", wanted.Name)
+			if near := fault.Nearest(wanted.Name, public); near != "" {
+				return f.WithHint("did you mean %q?", near)
+			}
+			return f.WithHint("it has %s", cmp.Or(strings.Join(public, ", "), "nothing to load"))
+		}
+	}
+	return nil
 }
 
 // exec runs the top level of a module and freezes what it defined.

@@ -62,9 +62,10 @@ func (p *Program) Functions() []Function {
 	return all
 }
 
-// Doc is the docstring of the main file, without indentation.
+// Doc is the docstring of the main file as it stands there: it begins at the left
+// margin, so that what is indented in it is meant to be.
 func (p *Program) Doc() string {
-	return dedent(docstring(p.main.file))
+	return cutIndent(docstring(p.main.file), 0)
 }
 
 // docstring is the string that a file starts with.
@@ -198,17 +199,26 @@ func splitDoc(doc string) (summary, text string, help map[string]string) {
 
 // dedent removes the indentation that a docstring has from its place in the file.
 func dedent(doc string) string {
-	lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(doc, "\t", "    ")), "\n")
 	least := -1
-	for _, line := range lines[1:] {
+	for _, line := range strings.Split(spaced(doc), "\n")[1:] {
 		if rest := strings.TrimLeft(line, " "); rest != "" {
 			if indent := len(line) - len(rest); least < 0 || indent < least {
 				least = indent
 			}
 		}
 	}
+	return cutIndent(doc, max(least, 0))
+}
+
+func spaced(doc string) string {
+	return strings.TrimSpace(strings.ReplaceAll(doc, "\t", "    "))
+}
+
+// cutIndent removes width spaces from all lines but the first.
+func cutIndent(doc string, width int) string {
+	lines := strings.Split(spaced(doc), "\n")
 	for i, line := range lines[1:] {
-		lines[i+1] = strings.TrimRight(line[min(max(least, 0), len(line)):], " ")
+		lines[i+1] = strings.TrimRight(line[min(width, len(line)):], " ")
 	}
 	return strings.Join(lines, "\n")
 }

@@ -185,7 +185,7 @@ type functionCommand struct {
 func (f *functionCommand) Help() string { return f.detail }
 
 func (f *function) option() kong.Option {
-	command := &functionCommand{Args: f.target.Interface(), detail: strings.TrimSpace(strings.TrimPrefix(f.Doc, f.Summary))}
+	command := &functionCommand{Args: f.target.Interface(), detail: strings.Trim(strings.TrimPrefix(f.Doc, f.Summary), "\n")}
 	var aliases []string
 	if d := dashed(f.Name); d != f.Name {
 		aliases = append(aliases, `aliases:"`+d+`"`)

@@ -14,9 +14,29 @@ import (
 // the top, everything about one below it.
 func (a *app) help(options kong.HelpOptions, ctx *kong.Context) error {
 	if ctx.Selected() != nil {
-		return kong.DefaultHelpPrinter(options, ctx)
+		return commandHelp(options, ctx)
 	}
 	return overview(ctx.Stdout, ctx.Model)
+}
+
+// commandHelp is kong's help of a command, but an argument's tag usage says what
+// stands for it in the first line.
+func commandHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	out := ctx.Stdout
+	defer func() { ctx.Stdout = out }()
+	var text strings.Builder
+	ctx.Stdout = &text
+	err := kong.DefaultHelpPrinter(options, ctx)
+	shown := text.String()
+	for _, arg := range ctx.Selected().Positional {
+		if usage := arg.Tag.Get("usage"); usage != "" {
+			shown = strings.Replace(shown, arg.Summary(), usage, 1)
+		}
+	}
+	if _, writeErr := io.WriteString(out, shown); writeErr != nil {
+		return fault.New(fault.Unavailable, "", "writing the help: %w", writeErr)
+	}
+	return err
 }
 
 // overview lists commands only, by group, so that it fits a terminal.

@@ -20,7 +20,7 @@ import (
 type runCommand struct {
 	runFlags
 	Expr []string `short:"e" sep:"none" placeholder:"LINE" help:"Run a line of Starlark instead of a file; several make the body of a function."`
-	Args []string `arg:"" optional:"" passthrough:"" name:"file" complete:"pipeline" help:"Pipeline to run, or - for standard input; then one of its functions and that function's arguments."`
+	Args []string `arg:"" optional:"" passthrough:"" name:"file" usage:"[<file> [<function> [<args> ...]]]" complete:"pipeline" help:"Pipeline to run, or - for standard input; then one of its functions and that function's arguments."`
 }
 
 // runFlags may stand before FILE, and after it as long as the function has no

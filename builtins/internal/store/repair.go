@@ -15,6 +15,9 @@ import (
 
 // RepairReport is what Repair did.
 type RepairReport struct {
+	Dir       string    `json:"dir"`        // the store
+	Unchanged bool      `json:"unchanged"`  // nothing was wrong
+	Images    int       `json:"images"`     // named entries, afterwards
 	Layout    bool      `json:"layout"`     // oci-layout was written
 	Rebuilt   bool      `json:"rebuilt"`    // the index was damaged or lost, and was rebuilt
 	Restored  []string  `json:"restored"`   // names that only the previous generation of the index had
@@ -30,8 +33,9 @@ type RepairReport struct {
 // they can be fetched again, and so are the names that cannot work without them.
 // It waits until nobody else uses the store.
 func (s *Store) Repair(ctx context.Context) (RepairReport, error) {
-	out := RepairReport{Restored: []string{}, Nameless: []string{}, Dropped: []Problem{}, Blobs: []string{}}
+	out := RepairReport{Dir: s.dir, Restored: []string{}, Nameless: []string{}, Dropped: []Problem{}, Blobs: []string{}}
 	if there, err := s.exists(); err != nil || !there {
+		out.Unchanged = err == nil
 		return out, err
 	}
 	gc, err := s.lock(ctx, gcLock, true)
@@ -64,7 +68,13 @@ func (s *Store) Repair(ctx context.Context) (RepairReport, error) {
 			return out, diskFault("writing the index", err)
 		}
 	}
-	return out, a.removeDamaged(ctx, &out)
+	if err := a.removeDamaged(ctx, &out); err != nil {
+		return out, err
+	}
+	named, err := s.named(ix)
+	out.Images = len(named)
+	out.Unchanged = !out.Layout && !ix.dirty && len(out.Blobs) == 0
+	return out, err
 }
 
 // rebuild returns the index as it is, or what can be known of it when it is
