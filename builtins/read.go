@@ -56,7 +56,7 @@ func Exists(ctx context.Context, e *Env, args *ExistsArgs) (bool, error) {
 
 // TagsArgs are the arguments of [Tags].
 type TagsArgs struct {
-	Repository Ref `arg:"" help:"Repository whose tags to list, for example ghcr.io/acme/authz."`
+	Repository Ref `arg:"" complete:"repository" help:"Repository whose tags to list, for example ghcr.io/acme/authz."`
 }
 
 // Tags gives the tags of a repository in its registry, as the registry orders

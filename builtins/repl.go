@@ -13,10 +13,10 @@ import (
 
 // ReplArgs are the arguments of [OpenRepl].
 type ReplArgs struct {
-	Policy string `arg:"" help:"What to ask: an image, a bundle tarball, or a folder of sources."`
+	Policy string `arg:"" complete:"image,file" help:"What to ask: an image, a bundle tarball, or a folder of sources."`
 
 	Input       Document      `short:"i" help:"Input document: a JSON or YAML file."`
-	Data        []string      `short:"d" sep:"none" help:"More data or policies: files or folders."`
+	Data        []string      `short:"d" sep:"none" complete:"file" help:"More data or policies: files or folders."`
 	Pull        string        `default:"missing" enum:"always,missing,never" help:"When to fetch the image: always, missing or never."`
 	MaxErrors   int           `short:"m" default:"10" help:"Errors of the policy to list; 0 lists all."`
 	RegoVersion string        `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of a folder of sources: rego.v0, rego.v0v1 or rego.v1."`

@@ -3,6 +3,7 @@ package builtins
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -21,19 +22,37 @@ type Suggestion struct {
 // it is typed. With what it has it gives the first error that kept more away.
 // It sends credentials to that registry; make e with NoHelpers to ask nobody.
 func SuggestImages(ctx context.Context, e *Env, typed string) ([]Suggestion, error) {
-	images, err := List(ctx, e, &ListArgs{})
+	images, err := e.beginning(ctx, typed)
 	var all []Suggestion
 	for _, image := range images {
-		for _, spelling := range []string{e.withoutDomain(image.Ref), image.Ref} {
-			if strings.HasPrefix(spelling, typed) {
-				digest := strings.TrimPrefix(string(image.Digest), "sha256:")
-				all = append(all, Suggestion{spelling, digest[:min(12, len(digest))]})
-				break
-			}
-		}
+		digest := strings.TrimPrefix(string(image.Digest), "sha256:")
+		all = append(all, Suggestion{e.spelledAs(image.Ref, typed), digest[:min(12, len(digest))]})
 	}
 	remote, remoteErr := e.suggestTags(ctx, typed)
 	return append(all, remote...), errors.Join(err, remoteErr)
+}
+
+// beginning lists the local images whose reference begins with typed, in either
+// spelling. Most are left out by their name, before it costs anything.
+func (e *Env) beginning(ctx context.Context, typed string) (Listing, error) {
+	entries, err := e.Store.List(ctx)
+	var images Listing
+	for _, entry := range entries {
+		if strings.HasPrefix(e.spelledAs(entry.Name, typed), typed) {
+			images = append(images, e.listed(entry))
+		}
+	}
+	slices.SortStableFunc(images, newestFirst)
+	return images, err
+}
+
+// spelledAs is a name without the default domain, unless only the whole of it
+// begins with typed.
+func (e *Env) spelledAs(name, typed string) string {
+	if short := e.withoutDomain(name); strings.HasPrefix(short, typed) {
+		return short
+	}
+	return name
 }
 
 // withoutDomain is a reference without what the default domain adds to it.
@@ -95,14 +114,10 @@ func SuggestServers(ctx context.Context, e *Env, _ string) ([]Suggestion, error)
 
 // SuggestRepositories gives the repositories of the local images, newest first.
 func SuggestRepositories(ctx context.Context, e *Env, typed string) ([]Suggestion, error) {
-	images, err := List(ctx, e, &ListArgs{})
+	images, err := e.beginning(ctx, typed)
 	var all []Suggestion
 	for _, image := range images {
-		word := e.withoutDomain(image.Repository)
-		if !strings.HasPrefix(word, typed) {
-			word = image.Repository
-		}
-		all = append(all, Suggestion{Word: word})
+		all = append(all, Suggestion{Word: e.spelledAs(image.Repository, typed)})
 	}
 	return all, err
 }

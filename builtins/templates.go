@@ -32,7 +32,7 @@ func ListTemplates() Templates {
 
 // TemplateArgs are the arguments of [ApplyTemplate].
 type TemplateArgs struct {
-	Name        string `arg:"" complete:"github,gitlab,pipeline,policy-template" help:"Template to write; policy templates list shows them."`
+	Name        string `arg:"" complete:"template" help:"Template to write; policy templates list shows them."`
 	Output      string `short:"o" default:"." placeholder:"DIR" complete:"folder" help:"Folder to write into; it is made if need be."`
 	Overwrite   bool   `help:"Replace files that are there already."`
 	RegoVersion string `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of the policies: rego.v0, rego.v0v1 or rego.v1."`

@@ -25,6 +25,7 @@ func (c *completer) kinds() map[string]offer {
 		"pipeline":   c.pipeline,
 		"repository": c.suggest(builtins.SuggestRepositories),
 		"server":     c.suggest(builtins.SuggestServers),
+		"template":   templates,
 		"verb":       verbs,
 	}
 }
@@ -58,6 +59,13 @@ func verbs(context.Context, complete.Place, string) (a complete.Answer) {
 	for _, v := range builtins.Table() {
 		about, _, _ := strings.Cut(v.Doc, "\n")
 		a.Candidates = append(a.Candidates, complete.Candidate{Word: v.Name, About: about})
+	}
+	return a
+}
+
+func templates(context.Context, complete.Place, string) (a complete.Answer) {
+	for _, t := range builtins.ListTemplates() {
+		a.Candidates = append(a.Candidates, complete.Candidate{Word: t.Name, About: t.Description})
 	}
 	return a
 }

@@ -2,9 +2,10 @@
 
 function __policy_complete
     set -l words (commandline -opc)
-    set -l typed (commandline -ct)
+    set -l typed (string replace -r -- '^["\']' '' (commandline -ct))
     set -l lines (command policy __complete fish $words[2..] "$typed" </dev/null 2>/dev/null)
     set -q lines[1]; or return
+    set -q lines[2]; and printf '%s\n' $lines[2..]
     string match -q -- 'files*' $lines[1]; or string match -q -- 'folders*' $lines[1]
     and begin
         set -l flag (string match -r -- '^--[^=]+=' "$typed")
@@ -19,7 +20,6 @@ function __policy_complete
             printf '%s%s\n' "$flag" $found
         end
     end
-    set -q lines[2]; and printf '%s\n' $lines[2..]
 end
 
 complete -c policy -f -k -a '(__policy_complete)'
