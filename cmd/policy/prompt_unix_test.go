@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
+	creack "github.com/creack/pty"
 )
 
 // seat is a command at a pseudo-terminal, with a person who waits for what it
@@ -31,7 +31,7 @@ func (w *workshop) sit(t *testing.T, args ...string) *seat {
 	t.Helper()
 	s := &seat{T: t, cmd: exec.CommandContext(t.Context(), "policy", args...), shown: make(chan string)}
 	s.cmd.Env, s.cmd.Stdout = w.env, &s.stdout
-	tty, err := pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	tty, err := creack.StartWithSize(s.cmd, &creack.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
 		t.Fatal(err)
 	}
