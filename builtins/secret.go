@@ -1,11 +1,15 @@
 package builtins
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // Secret is a text that must not be shown: it prints as ***, has no JSON, and
@@ -36,6 +40,41 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 
 // Format prints *** for every verb and flag of fmt.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
+
+// maxSecret bounds a secret, in bytes.
+const maxSecret = 1 << 20
+
+// SecretAt reads a secret from where it is: env:NAME is an environment variable,
+// file:PATH a file, - standard input; a line end behind it is not part of it. It
+// fails with Usage for anything else, which it does not repeat: somebody may have
+// typed the secret itself.
+func (e *Env) SecretAt(where string) (Secret, error) {
+	kind, name, _ := strings.Cut(where, ":")
+	var text []byte
+	var err error
+	switch {
+	case where == "-" && e.In == nil:
+		return Secret{}, fault.New(fault.Usage, "", "there is no standard input here").WithHint("type env:NAME or file:PATH")
+	case where == "-":
+		if text, err = io.ReadAll(io.LimitReader(e.In, maxSecret)); err != nil {
+			return Secret{}, fault.File("standard input", err)
+		}
+	case kind == "env" && name != "":
+		return ReadSecret(context.Background(), e, &SecretArgs{Name: name})
+	case kind == "file" && name != "":
+		if text, err = readAll(e.Files, name, maxSecret); err != nil {
+			return Secret{}, err
+		}
+	default:
+		return Secret{}, fault.New(fault.Usage, "", "does not say where the secret is").WithHint("type env:NAME, file:PATH or - for standard input")
+	}
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	if secret == "" {
+		return Secret{}, fault.New(fault.NotFound, where, "holds no secret")
+	}
+	e.Secrets.Add(secret)
+	return NewSecret(secret), nil
+}
 
 // Secrets are the texts a run has read that must not be printed. The zero value
 // is empty and safe for concurrent use.

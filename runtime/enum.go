@@ -53,8 +53,8 @@ func (e *enumType) Has(v starlark.Value) (bool, error) {
 
 // Attr gives a member that is a name: Stage.prod.
 func (e *enumType) Attr(name string) (starlark.Value, error) {
-	if !e.has(name) {
-		return nil, nil // the interpreter says what was meant
+	if !e.has(name) { // the interpreter says what was meant
+		return nil, starlark.NoSuchAttrError(fmt.Sprintf("%s has no value %s, only %s", e.name, name, strings.Join(e.members, ", ")))
 	}
 	return starlark.String(name), nil
 }

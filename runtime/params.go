@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -35,6 +37,55 @@ type Param struct {
 	Kind    string
 	Choices []string // that an enum has, or the items of a list of them
 	Default any      // Go value; nil when there is none, or when it is no data
+}
+
+// Signature is the function as a script declares it, with types and defaults:
+// release(version: str, *, stage: Stage = "staging") -> Image.
+func (f Function) Signature() string {
+	var positional, keywords []string
+	star := "*"
+	for _, p := range f.Params {
+		text := p.Name
+		if p.Type != "" {
+			text += ": " + p.Type
+		}
+		switch {
+		case p.Variadic:
+			star += text
+		case p.Extra:
+			keywords = append(keywords, "**"+text)
+		case p.KeywordOnly:
+			keywords = append(keywords, text+p.shownDefault())
+		default:
+			positional = append(positional, text+p.shownDefault())
+		}
+	}
+	only := slices.ContainsFunc(f.Params, func(p Param) bool { return p.KeywordOnly })
+	if star != "*" || only {
+		positional = append(positional, star)
+	}
+	text := f.Name + "(" + strings.Join(append(positional, keywords...), ", ") + ")"
+	if f.Result != "" {
+		text += " -> " + f.Result
+	}
+	return text
+}
+
+// shownDefault is " = 3"; empty for a parameter without a default.
+func (p Param) shownDefault() string {
+	if p.Required {
+		return ""
+	}
+	if p.Default == nil {
+		if p.Kind == "any" || strings.Contains(p.Type, "None") {
+			return " = None"
+		}
+		return " = …"
+	}
+	if v, err := toStarlark(reflect.ValueOf(p.Default)); err == nil {
+		return " = " + v.String()
+	}
+	return " = …"
 }
 
 // Functions lists the public functions of the main file, those whose name has no

@@ -23,7 +23,7 @@ type Text string
 func (t *typ) fromGo(value any) (starlark.Value, error) {
 	switch value := value.(type) {
 	case Text:
-		return t.read(string(value)), nil
+		return t.adapt(t.read(string(value)))
 	case []Text:
 		items := make([]starlark.Value, len(value))
 		for i, text := range value {
@@ -73,6 +73,11 @@ func (t *typ) read(text string) starlark.Value {
 				return v
 			}
 		}
+		for _, a := range t.args {
+			if v := a.read(text); v.Type() != "string" {
+				return v // adapt says what is wrong with it
+			}
+		}
 	case baseKind:
 		if v := t.base.read(text); v != nil {
 			return v
@@ -82,11 +87,14 @@ func (t *typ) read(text string) starlark.Value {
 			return startime.Duration(d)
 		}
 	case listKind, setKind, dictKind, tupleKind, recordKind:
-		if doc, err := fromJSON([]byte(text)); err == nil && text != "" {
-			if v, err := t.adapt(doc); err == nil {
-				return v
-			}
+		doc, err := fromJSON([]byte(text))
+		if err != nil || text == "" {
+			break
 		}
+		if v, err := t.adapt(doc); err == nil {
+			return v
+		}
+		return doc
 	}
 	return starlark.String(text)
 }

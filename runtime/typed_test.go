@@ -136,15 +136,16 @@ func TestTypedCallErrors(t *testing.T) {
 		value any
 		want  string
 	}{
-		{"n", "x", `f: parameter n: got str, want int | `},
-		{"n", runtime.Text("x"), `f: parameter n: got str, want int | `},
+		{"n", "x", `f: parameter n: got "x", want int | `},
+		{"n", runtime.Text("x"), `f: parameter n: got "x", want int | `},
 		{"stage", "prd", `f: parameter stage: got "prd", want Stage (staging, prod) | did you mean "prod"?`},
 		{"stages", []runtime.Text{"prd"}, `f: parameter stages: got a list whose item 0 is "prd", want list[Stage]`},
-		{"counts", map[string]runtime.Text{"a": "b"}, `f: parameter counts: got a dict whose value of "a" is str, want dict[str, int]`},
+		{"counts", map[string]runtime.Text{"a": "b"}, `f: parameter counts: got a dict whose value of "a" is "b", want dict[str, int]`},
 		{"wait", runtime.Text("soon"), `f: parameter wait: got "soon", want duration such as "30s"`},
 		{"target", runtime.Map{{Key: "name", Value: "x"}}, `f: parameter target: Target: missing field stage (Stage) | Target(name: str, stage: Stage, tags: list[str], wait: duration | None)`},
+		{"target", runtime.Text(`{"name": 3}`), `f: parameter target: Target: field name: got int, want str | Target(name: str`},
 		{"target", runtime.Text("{"), `f: parameter target: got "{", want Target | None`},
-		{"other", runtime.Text("x"), `f: parameter other: got str, want int`},
+		{"other", runtime.Text("x"), `f: parameter other: got "x", want int`},
 	} {
 		args := map[string]any{"version": "1", "n": 1}
 		args[tt.param] = tt.value
@@ -159,7 +160,7 @@ func TestTypedCallErrors(t *testing.T) {
 		}
 	}
 	_, err := p.Call(t.Context(), "plain", map[string]any{"x": "text"}, nil)
-	if f := fault.Of(err); f.Kind != fault.Script || f.Error() != "plain: the value it returns: got str, want int" {
+	if f := fault.Of(err); f.Kind != fault.Script || f.Error() != "plain: the value it returns: got \"text\", want int" {
 		t.Errorf("got %s", show(err))
 	} else if n := len(f.Trace); n != 2 || f.Trace[0].Line != 13 || f.Trace[1].Line != 12 || f.Trace[1].Col != 17 {
 		t.Errorf("got %s", show(err))

@@ -192,29 +192,22 @@ func (t *typ) refuses(v starlark.Value) string {
 				return ""
 			}
 		}
-		if s, ok := v.(starlark.String); ok {
-			return "got " + shorten(s.String())
-		}
 	case callableKind:
 		if _, ok := v.(starlark.Callable); ok {
 			return ""
 		}
 	case durationKind:
 		if s, ok := v.(starlark.String); ok {
-			if _, err := time.ParseDuration(string(s)); err != nil {
-				return "got " + shorten(s.String())
+			if _, err := time.ParseDuration(string(s)); err == nil {
+				return ""
 			}
-			return ""
 		}
 		if _, ok := v.(startime.Duration); ok {
 			return ""
 		}
 	case enumKind:
-		if s, ok := v.(starlark.String); ok {
-			if t.enum.has(string(s)) {
-				return ""
-			}
-			return "got " + shorten(s.String())
+		if s, ok := v.(starlark.String); ok && t.enum.has(string(s)) {
+			return ""
 		}
 	case recordKind:
 		if r, ok := v.(*record); ok && r.of == t.rec {
@@ -228,6 +221,9 @@ func (t *typ) refuses(v starlark.Value) string {
 		if slices.Contains(t.base.of, v.Type()) {
 			return t.refusesParts(v)
 		}
+	}
+	if s, ok := v.(starlark.String); ok {
+		return "got " + shorten(s.String())
 	}
 	return "got " + nameOfType(v)
 }

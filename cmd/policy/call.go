@@ -1,9 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -20,6 +17,8 @@ type call struct {
 	function string
 	named    map[string]any
 	rest     []any
+	secrets  []string           // parameters whose values say where a secret is
+	list     []runtime.Function // to be listed instead
 	host     hostFlags
 }
 
@@ -36,12 +35,22 @@ type hostFlags struct {
 func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 	functions := p.program.Functions()
 	chosen := p.choose(functions, words)
+	if p.lists(chosen, words, tail) {
+		if named := slices.IndexFunc(words, func(w string) bool { return chosen != nil && (w == chosen.Name || w == dashed(chosen.Name)) }); named >= 0 {
+			functions, words = []runtime.Function{*chosen}, slices.Delete(slices.Clone(words), named, named+1)
+		}
+		return p.parseList(functions, words, tail)
+	}
+	file, err := p.argsFile(chosen, words, tail)
+	if err != nil {
+		return nil, err
+	}
 	offered := functions
 	if chosen != nil {
-		offered = []runtime.Function{*chosen}
+		offered = []runtime.Function{file.without(*chosen)}
 	}
 	c := new(call)
-	parser, commands, err := p.grammar(&c.host, offered, p.program.Doc())
+	parser, commands, err := p.grammar(&c.host, offered, p.program.Doc(), file.optional...)
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +76,39 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 	}
 	c.function = chosen.Name
 	c.named, c.rest = commands[chosen.Name].arguments(ctx)
+	c.secrets = secretsOf(*chosen)
+	file.fill(c.named)
 	return c, nil
 }
 
-// grammar is the command line of the functions; parsing fills flags.
-func (p *pipeline) grammar(flags *hostFlags, offered []runtime.Function, doc string) (*kong.Kong, map[string]*function, error) {
+// lists reports that --list was asked for, and not of the function itself.
+func (p *pipeline) lists(chosen *runtime.Function, words []string, tail int) bool {
+	if chosen != nil && hasParam(chosen, "list") {
+		words = nil
+	}
+	words = append(p.hostWords(tail), words...)
+	if end := slices.Index(words, "--"); end >= 0 {
+		words = words[:end]
+	}
+	return slices.Contains(words, "--list")
+}
+
+// parseList reads the flags that may stand beside --list.
+func (p *pipeline) parseList(functions []runtime.Function, words []string, tail int) (*call, error) {
+	c := &call{list: functions}
+	parser, _, err := p.grammar(&c.host, nil, "")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := parser.Parse(slices.Concat(p.hostWords(tail), words)); err != nil {
+		return nil, usage(err)
+	}
+	return c, nil
+}
+
+// grammar is the command line of the functions; parsing fills flags. Arguments
+// that are optional may be left out though the function needs them.
+func (p *pipeline) grammar(flags *hostFlags, offered []runtime.Function, doc string, optional ...string) (*kong.Kong, map[string]*function, error) {
 	options := append(p.kongOptions(),
 		kong.Name("policy run "+p.source.Name),
 		kong.Description(doc),
@@ -79,7 +116,7 @@ func (p *pipeline) grammar(flags *hostFlags, offered []runtime.Function, doc str
 		kong.PostBuild(functionFlagsWin))
 	commands := map[string]*function{}
 	for _, f := range offered {
-		command := newFunction(f)
+		command := newFunction(f, optional)
 		commands[f.Name] = command
 		options = append(options, command.option())
 	}
@@ -154,134 +191,3 @@ func functionFlagsWin(k *kong.Kong) error {
 	}
 	return nil
 }
-
-// function is a script's function as a command: a struct made from its
-// parameters, which the parser fills.
-type function struct {
-	runtime.Function
-	target reflect.Value // pointer to the struct; one field a parameter
-}
-
-func newFunction(f runtime.Function) *function {
-	var fields []reflect.StructField
-	for i, param := range f.Params {
-		fields = append(fields, reflect.StructField{
-			Name: fmt.Sprintf("P%d", i),
-			Type: goType(param),
-			Tag:  reflect.StructTag(tags(param)),
-		})
-	}
-	return &function{Function: f, target: reflect.New(reflect.StructOf(fields))}
-}
-
-// functionCommand is a function as the parser sees it.
-type functionCommand struct {
-	Args any `embed:""`
-
-	detail string
-}
-
-// Help is the docstring below its first line.
-func (f *functionCommand) Help() string { return f.detail }
-
-func (f *function) option() kong.Option {
-	command := &functionCommand{Args: f.target.Interface(), detail: strings.Trim(strings.TrimPrefix(f.Doc, f.Summary), "\n")}
-	var aliases []string
-	if d := dashed(f.Name); d != f.Name {
-		aliases = append(aliases, `aliases:"`+d+`"`)
-	}
-	return kong.DynamicCommand(f.Name, f.Summary, "Functions", command, aliases...)
-}
-
-// arguments are the parameters that the command line gave; the script's own
-// defaults fill the others.
-func (f *function) arguments(ctx *kong.Context) (map[string]any, []any) {
-	given := map[string]any{}
-	var rest []any
-	for _, step := range ctx.Path {
-		var v *kong.Value
-		switch {
-		case step.Flag != nil:
-			v = step.Flag.Value
-		case step.Positional != nil:
-			v = step.Positional
-		default:
-			continue
-		}
-		for i, param := range f.Params {
-			field := f.target.Elem().Field(i)
-			if field.Addr() != v.Target.Addr() {
-				continue
-			}
-			if param.Variadic {
-				for _, word := range field.Interface().([]string) {
-					rest = append(rest, word)
-				}
-				continue
-			}
-			given[param.Name] = field.Interface()
-		}
-	}
-	return given, rest
-}
-
-func goType(p runtime.Param) reflect.Type {
-	if p.Variadic {
-		return reflect.TypeFor[[]string]()
-	}
-	switch p.Kind {
-	case "bool":
-		return reflect.TypeFor[bool]()
-	case "int":
-		return reflect.TypeFor[int64]()
-	case "float":
-		return reflect.TypeFor[float64]()
-	case "list":
-		return reflect.TypeFor[[]string]()
-	case "dict":
-		return reflect.TypeFor[map[string]string]()
-	}
-	return reflect.TypeFor[string]()
-}
-
-// tags are the parser's, made from a parameter.
-func tags(p runtime.Param) string {
-	all := []string{fmt.Sprintf("name:%q", dashed(p.Name)), fmt.Sprintf("help:%q", helpOf(p))}
-	switch {
-	case p.Variadic:
-		all = append(all, `arg:""`, `optional:""`)
-	case p.Required && !p.KeywordOnly:
-		all = append(all, `arg:""`)
-	case p.Required:
-		all = append(all, `required:""`)
-	}
-	switch p.Kind {
-	case "bool":
-		all = append(all, `negatable:""`)
-	case "int", "float":
-		all = append(all, fmt.Sprintf("placeholder:%q", strings.ToUpper(p.Kind)))
-	case "list": // repeated, so that a value may have any character
-		all = append(all, `sep:"none"`, `placeholder:"VALUE"`)
-	case "dict":
-		all = append(all, `mapsep:"none"`, `placeholder:"KEY=VALUE"`)
-	}
-	return strings.Join(all, " ")
-}
-
-// helpOf is the parameter's line of the docstring and its default. Interpolation
-// of the parser is escaped.
-func helpOf(p runtime.Param) string {
-	help := p.Help
-	if !p.Required && !p.Variadic && p.Default != nil && p.Default != false && p.Default != "" {
-		shown := fmt.Sprint(p.Default)
-		if text, err := json.Marshal(p.Default); err == nil && (p.Kind == "list" || p.Kind == "dict") {
-			shown = string(text)
-		}
-		if shown != "[]" && shown != "{}" {
-			help = strings.TrimSpace(fmt.Sprintf("%s (default: %s)", help, shown))
-		}
-	}
-	return strings.ReplaceAll(help, "$", "$$")
-}
-
-func dashed(name string) string { return strings.ReplaceAll(name, "_", "-") }

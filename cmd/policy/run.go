@@ -27,6 +27,8 @@ type runCommand struct {
 // flag of that name.
 type runFlags struct {
 	output
+	ArgsFile string `name:"args" placeholder:"FILE" complete:"file" help:"YAML or JSON file with values of the function's parameters; flags win."`
+	List     bool   `help:"List the functions with their parameters and types, and run none."`
 	MaxSteps uint64 `placeholder:"N" help:"Steps that the pipeline may take."`
 }
 
@@ -57,6 +59,9 @@ func (c *runCommand) run(ctx context.Context, a *app, flags *config.Flags) error
 		return err
 	}
 	a.printer.Format = call.host.Output
+	if call.list != nil {
+		return a.answer(listing(call.list, a.printer.Format), nil)
+	}
 	return p.call(ctx, call)
 }
 
@@ -187,6 +192,9 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	}
 	p.host.Limits.Steps = c.host.MaxSteps
 	p.host.Limits.Heap = uint64(c.host.MaxHeap) << 20
+	if err := c.readSecrets(s.env); err != nil {
+		return err
+	}
 	result, err := p.program.Call(s.ctx, c.function, c.named, c.rest)
 	if s.ended(err) {
 		err = context.Cause(s.ctx)

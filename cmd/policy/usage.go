@@ -60,6 +60,10 @@ func inOurWords(message string, top bool) string {
 		}
 		return `unexpected argument "` + typed + `"`
 	}
+	if name, wrong, ok := strings.Cut(message, ">"); ok && strings.HasPrefix(name, "<") {
+		message = "-" + strings.ToUpper(name[1:]) + wrong // an argument, written as the manual does
+		return inOurWords(message, top)[1:]
+	}
 	if strings.HasPrefix(message, "-") {
 		if flag, values, ok := strings.Cut(message, " must be one of "); ok {
 			values, got, _ := strings.Cut(values, " but got ")
