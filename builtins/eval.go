@@ -27,7 +27,7 @@ type EvalArgs struct {
 	FailNonEmpty bool `help:"Fail when the result is a set, array, object or text that is not empty."`
 
 	Partial             bool          `help:"Evaluate partially: what remains once the unknowns are left open."`
-	Unknowns            []string      `default:"input" help:"References that are unknown to a partial evaluation."`
+	Unknowns            []string      `default:"input" help:"References that are unknown to a partial evaluation. It tries all data that they could name: leave as little unknown as you can."`
 	Explain             string        `default:"off" enum:"off,notes,fails,full,debug" help:"Explain the evaluation: off, notes, fails, full or debug."`
 	Profile             bool          `help:"Count and time every expression."`
 	Coverage            bool          `help:"Report the lines that were evaluated."`
@@ -36,6 +36,14 @@ type EvalArgs struct {
 	RegoVersion         string        `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of a folder of sources: rego.v0, rego.v0v1 or rego.v1."`
 	AllowNet            []string      `help:"Host that http.send and net functions may reach; none by default."`
 	Timeout             time.Duration `name:"eval-timeout" star:"timeout" default:"1m" help:"Longest time the evaluation may take."`
+}
+
+// sooner is the hint for who waited too long.
+func (args *EvalArgs) sooner() string {
+	if args.Partial {
+		return "leave less unknown, such as --unknowns input.resource with the rest in -i; or raise --eval-timeout (in a script: timeout)"
+	}
+	return "raise --eval-timeout (in a script: timeout)"
 }
 
 // Eval asks a policy for a decision about an input. With one of the fail
@@ -59,8 +67,7 @@ func Eval(ctx context.Context, e *Env, args *EvalArgs) (*Decision, error) {
 	if args.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, args.Timeout,
-			fault.New(fault.Limit, args.Query, "took longer than %s", args.Timeout).
-				WithHint("raise --eval-timeout (in a script: timeout)"))
+			fault.New(fault.Limit, args.Query, "took longer than %s", args.Timeout).WithHint("%s", args.sooner()))
 		defer cancel()
 	}
 	d, err := bundle.Eval(ctx, engine.Query{
