@@ -80,6 +80,12 @@ func exists(path string) bool {
 type user struct {
 	*testing.T
 	home string
+	env  []string // besides the usual
+}
+
+func (u *user) environ() []string {
+	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + u.home, "TMPDIR=" + u.home, "OTEL_TRACES_EXPORTER=none",
+		"POLICY_FILE_STORE_ROOT=" + filepath.Join(u.home, ".policy")}, u.env...)
 }
 
 const policySource = `package authz
@@ -117,7 +123,7 @@ func (u *user) try(program string, args ...string) (stdout, stderr string, err e
 	u.Helper()
 	cmd := exec.CommandContext(u.Context(), program, args...)
 	cmd.Dir = u.home
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + u.home, "TMPDIR=" + u.home, "POLICY_FILE_STORE_ROOT=" + filepath.Join(u.home, ".policy")}
+	cmd.Env = u.environ()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
@@ -190,7 +196,7 @@ func (u *user) serve(client *http.Client, url, program string, args ...string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = u.home
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + u.home, "OTEL_TRACES_EXPORTER=none", "POLICY_FILE_STORE_ROOT=" + filepath.Join(u.home, ".policy")}
+	cmd.Env = u.environ()
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
