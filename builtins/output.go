@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/policyhost/policy/builtins/internal/store"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
@@ -13,6 +14,8 @@ import (
 type Output struct {
 	name, path string
 	temp       *os.File
+	size       int64
+	out        store.WriteOut
 	device     bool
 	done       bool
 }
@@ -41,6 +44,10 @@ func create(name, path string) (*Output, error) {
 // Write adds to the file.
 func (o *Output) Write(p []byte) (int, error) {
 	n, err := o.temp.Write(p)
+	o.size += int64(n)
+	if !o.device {
+		o.out.UpTo(o.temp, o.size)
+	}
 	return n, fault.File(o.name, err)
 }
 

@@ -73,12 +73,13 @@ func TestCopyEnds(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	endless := reader(func(p []byte) (int, error) {
-		cancel(cause)
-		return len(p), nil
-	})
-	v := newVerifier(endless, artifact.Descriptor{Digest: "sha256:" + digest.Digest(strings.Repeat("0", 64))})
+	v := newVerifier(endless(func() { cancel(cause) }), artifact.Descriptor{Digest: "sha256:" + digest.Digest(strings.Repeat("0", 64))})
 	if err := v.copyTo(ctx, io.Discard); !errors.Is(err, cause) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// endless is a reader without end, which tells of each Read.
+type endless func()
+
+func (e endless) Read(p []byte) (int, error) { e(); return len(p), nil }

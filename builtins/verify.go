@@ -2,7 +2,9 @@ package builtins
 
 import (
 	"context"
+	"errors"
 	"io"
+	"sync"
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/runtime/fault"
@@ -28,21 +30,29 @@ func (v *verifier) Read(p []byte) (int, error) {
 }
 
 // copyTo writes all of it, in steps that are large enough for a file, unless ctx
-// ends before.
+// ends before. A step is hashed while it is written.
 func (v *verifier) copyTo(ctx context.Context, w io.Writer) error {
-	read := reader(func(p []byte) (int, error) {
+	buf := make([]byte, 256<<10)
+	for {
 		if ctx.Err() != nil {
-			return 0, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
-		return v.Read(p)
-	})
-	_, err := io.CopyBuffer(struct{ io.Writer }{w}, read, make([]byte, 256<<10))
-	return err
+		n, err := v.r.Read(buf)
+		var hashing sync.WaitGroup
+		hashing.Go(func() { _, _ = v.hasher.Write(buf[:n]) })
+		_, failed := w.Write(buf[:n])
+		hashing.Wait()
+		if failed != nil {
+			return failed
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
-
-type reader func([]byte) (int, error)
-
-func (r reader) Read(p []byte) (int, error) { return r(p) }
 
 // finish reads what is left and fails with Invalid unless all of it hashed to
 // the digest.

@@ -33,10 +33,10 @@ type Ingest struct {
 	lock      *flock.Flock
 	f         File
 	hash      hash.Hash
-	pos       int64  // bytes the caller has written
-	offset    int64  // bytes found; less once they proved wrong
-	disk      int64  // bytes in the file
-	started   int64  // bytes handed to the kernel for writing out
+	pos       int64 // bytes the caller has written
+	offset    int64 // bytes found; less once they proved wrong
+	disk      int64 // bytes in the file
+	out       WriteOut
 	buf       []byte // for comparing
 	resumable bool
 	replace   bool // an existing blob is damaged
@@ -115,7 +115,7 @@ func (in *Ingest) open(name string) (ok bool, err error) {
 		_ = f.Close()
 		return false, diskFault("storing a blob", err)
 	}
-	in.disk, in.started = in.offset, in.offset
+	in.disk, in.out.started = in.offset, in.offset
 	in.lock, in.f = l, f
 	return true, nil
 }
@@ -170,7 +170,7 @@ func (in *Ingest) Write(p []byte) (int, error) {
 			in.took(p[done:])
 			done = len(p)
 			in.disk = max(in.disk, in.pos)
-			in.writeOut()
+			in.out.UpTo(in.f, in.disk)
 		}
 	}
 	if err != nil {
@@ -208,21 +208,10 @@ func (in *Ingest) replay(p []byte) (int, error) {
 	return done, nil
 }
 
-// writeOutEvery bytes the kernel is asked to begin writing, so that the sync at
-// the end of a large blob finds little left to do.
-const writeOutEvery = 8 << 20
-
-func (in *Ingest) writeOut() {
-	if in.disk-in.started < writeOutEvery {
-		return
-	}
-	startWriteOut(in.f, in.started, in.disk-in.started)
-	in.started = in.disk
-}
-
 // Commit checks size and digest and puts the blob in its place. Its bytes are
-// durable before it has its name, and the name is after Tag or Sync. Content that differs fails with Invalid and is not kept; content that
-// is only too short stays for the next try. A blob that is there already is kept.
+// durable before it has its name, and the name is after Tag or Sync. Content that
+// differs fails with Invalid and is not kept; content that is only too short stays
+// for the next try. A blob that is there already is kept.
 func (in *Ingest) Commit(ctx context.Context) (artifact.Descriptor, error) {
 	d := in.want
 	d.Digest, d.Size = in.Digest(), in.pos

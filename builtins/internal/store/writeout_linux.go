@@ -5,8 +5,7 @@ import (
 	"syscall"
 )
 
-// startWriteOut begins to write a range to disk without waiting for it. It
-// promises nothing: what counts is the sync at the end.
+// startWriteOut begins to write a range to disk without waiting for it.
 func startWriteOut(f File, offset, n int64) {
 	const syncFileRangeWrite = 2
 	if file, ok := f.(*os.File); ok {
