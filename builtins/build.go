@@ -20,17 +20,17 @@ type BuildArgs struct {
 	Tag         []Ref             `short:"t" default:"default" help:"Name of the image; the first names it, the others tag it too."`
 	Annotations map[string]string `short:"a" mapsep:"," help:"Annotation of the manifest, KEY=VALUE."`
 	Revision    string            `short:"r" help:"Revision of the sources, for example a git commit; kept in the bundle and as an annotation."`
-	Source      string            `help:"URL of the sources, kept as an annotation."`
-	Created     string            `help:"Time of the build, RFC 3339; without it (and without SOURCE_DATE_EPOCH) the image has none and is the same each time."`
+	Source      string            `placeholder:"URL" help:"URL of the sources, kept as an annotation."`
+	Created     string            `placeholder:"TIME" help:"Time of the build, RFC 3339; without it (and without SOURCE_DATE_EPOCH) the image has none and is the same each time."`
 	Clobber     bool              `default:"true" negatable:"" help:"Replace an image that has the tag already."`
 	Cache       bool              `default:"true" negatable:"" help:"Use the result of an earlier build of the same sources."`
 
 	Target          string   `default:"rego" enum:"rego,wasm,plan" help:"What to compile to: rego, wasm or plan."`
 	Optimize        int      `short:"O" default:"0" help:"Optimization level, 0 to 2; above 0 it needs an entrypoint."`
-	Entrypoint      []string `short:"e" help:"Rule that callers ask for, for example authz/allow."`
+	Entrypoint      []string `short:"e" placeholder:"RULE" help:"Rule that callers ask for, for example authz/allow."`
 	RegoVersion     string   `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of the sources: rego.v0, rego.v0v1 or rego.v1."`
-	Capabilities    string   `complete:"file" help:"Capabilities file, or version such as v1.0.0, that the policy must keep to."`
-	Ignore          []string `help:"Pattern of files and folders to leave out."`
+	Capabilities    string   `placeholder:"FILE" complete:"file" help:"Capabilities file, or version such as v1.0.0, that the policy must keep to."`
+	Ignore          []string `placeholder:"PATTERN" help:"Pattern of files and folders to leave out."`
 	IncludeTests    bool     `help:"Keep *_test.rego files."`
 	IncludeHidden   bool     `help:"Keep hidden files and folders."`
 	BuildConfigFile string   `complete:"file" help:"YAML file with build settings, as opcr policy reads it."`
@@ -41,7 +41,7 @@ type BuildArgs struct {
 	VerificationKey    string   `complete:"file" help:"Secret or PEM file of the public key that verifies signed bundles among the paths."`
 	VerificationKeyID  string   `name:"verification-key-id" default:"default" help:"Name of the verification key."`
 	Scope              string   `help:"Scope that the signature must have."`
-	ExcludeFilesVerify []string `help:"Pattern of files that are not verified."`
+	ExcludeFilesVerify []string `placeholder:"PATTERN" help:"Pattern of files that are not verified."`
 }
 
 // Build compiles sources into a policy image in the local store. The same

@@ -16,10 +16,10 @@ type EvalArgs struct {
 	Policy string `arg:"" complete:"image,file" help:"What judges: an image, a bundle tarball, or a folder of sources."`
 	Query  string `arg:"" help:"Rego query, for example data.authz.allow."`
 
-	Input      Document `short:"i" help:"Input document: a JSON or YAML file, or - for standard input."`
+	Input      Document `short:"i" placeholder:"FILE" help:"Input document: a JSON or YAML file, or - for standard input."`
 	StdinInput bool     `short:"I" star:"-" help:"Read the input document from standard input."`
 	InputJSON  string   `name:"input-json" star:"-" help:"Input document as JSON text."`
-	Data       []string `short:"d" sep:"none" complete:"file" help:"More data or policies: files or folders."`
+	Data       []string `short:"d" placeholder:"PATH" sep:"none" complete:"file" help:"More data or policies: files or folders."`
 	Pull       string   `default:"missing" enum:"always,missing,never" help:"When to fetch the image: always, missing or never."`
 
 	Fail         bool `help:"Fail when the result is undefined or false."`
@@ -34,7 +34,7 @@ type EvalArgs struct {
 	Metrics             bool          `help:"Report how long each step took."`
 	StrictBuiltinErrors bool          `help:"Fail when a built-in function fails, instead of leaving it undefined."`
 	RegoVersion         string        `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of a folder of sources: rego.v0, rego.v0v1 or rego.v1."`
-	AllowNet            []string      `help:"Host that http.send and net functions may reach; none by default."`
+	AllowNet            []string      `placeholder:"HOST" help:"Host that http.send and net functions may reach; none by default."`
 	Timeout             time.Duration `name:"eval-timeout" star:"timeout" default:"1m" help:"Longest time the evaluation may take."`
 }
 

@@ -12,8 +12,8 @@ import (
 // ListArgs are the arguments of [List].
 type ListArgs struct {
 	Prefix       string `arg:"" optional:"" complete:"repository" help:"Registry, organisation or repository to list, for example ghcr.io/acme."`
-	Server       string `short:"s" complete:"server" help:"Registry to list; the default domain if only an organisation is given."`
-	Organization string `name:"organization" star:"org" short:"o" help:"Organisation to list: the first part of a repository's path."`
+	Server       string `short:"s" placeholder:"HOST" complete:"server" help:"Registry to list; the default domain if only an organisation is given."`
+	Organization string `placeholder:"ORG" name:"organization" star:"org" short:"o" help:"Organisation to list: the first part of a repository's path."`
 	Remote       bool   `short:"r" help:"Ask the registry instead of the local store."`
 	ShowEmpty    bool   `short:"e" help:"Show repositories of the registry that have no tags, too; the local store has none."`
 	Long         bool   `short:"l" help:"Ask the registry for each image's digest, size and creation time, too; local images always show them."`

@@ -14,8 +14,8 @@ import (
 // LoginArgs are the arguments of [LogIn].
 type LoginArgs struct {
 	Host          string `arg:"" optional:"" name:"registry" complete:"server" help:"Registry to log in to; the default domain if none is given."`
-	Server        string `short:"s" star:"-" complete:"server" help:"Registry to log in to, as opcr policy spells it."`
-	Username      string `short:"u" help:"User name; for registries that only want a token, any."`
+	Server        string `short:"s" placeholder:"HOST" star:"-" complete:"server" help:"Registry to log in to, as opcr policy spells it."`
+	Username      string `short:"u" placeholder:"USER" help:"User name; for registries that only want a token, any."`
 	Password      Secret `short:"p" help:"Password or token. It is safer on standard input."`
 	PasswordStdin bool   `star:"-" help:"Read the password from standard input."`
 	DefaultDomain bool   `name:"default-domain" star:"default" short:"d" help:"Make this the registry of references that name none."`
@@ -126,7 +126,7 @@ func (e *Env) registryHost(positional, server string) (string, error) {
 // LogoutArgs are the arguments of [LogOut].
 type LogoutArgs struct {
 	Host   string `arg:"" optional:"" name:"registry" complete:"server" help:"Registry to log out of; the default domain if none is given."`
-	Server string `short:"s" star:"-" complete:"server" help:"Registry to log out of, as opcr policy spells it."`
+	Server string `short:"s" placeholder:"HOST" star:"-" complete:"server" help:"Registry to log out of, as opcr policy spells it."`
 }
 
 // LogOut forgets the credentials of a registry. It fails with NotFound when

@@ -15,12 +15,12 @@ import (
 type ReplArgs struct {
 	Policy string `arg:"" complete:"image,file" help:"What to ask: an image, a bundle tarball, or a folder of sources."`
 
-	Input       Document      `short:"i" help:"Input document: a JSON or YAML file."`
-	Data        []string      `short:"d" sep:"none" complete:"file" help:"More data or policies: files or folders."`
+	Input       Document      `short:"i" placeholder:"FILE" help:"Input document: a JSON or YAML file."`
+	Data        []string      `short:"d" placeholder:"PATH" sep:"none" complete:"file" help:"More data or policies: files or folders."`
 	Pull        string        `default:"missing" enum:"always,missing,never" help:"When to fetch the image: always, missing or never."`
 	MaxErrors   int           `short:"m" default:"10" help:"Errors of the policy to list; 0 lists all."`
 	RegoVersion string        `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of a folder of sources: rego.v0, rego.v0v1 or rego.v1."`
-	AllowNet    []string      `help:"Host that http.send and net functions may reach; none by default."`
+	AllowNet    []string      `placeholder:"HOST" help:"Host that http.send and net functions may reach; none by default."`
 	Timeout     time.Duration `name:"eval-timeout" default:"1m" help:"Longest time one evaluation may take."`
 }
 

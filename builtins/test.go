@@ -13,14 +13,14 @@ import (
 // TestArgs are the arguments of [Test].
 type TestArgs struct {
 	Paths       []string      `arg:"" complete:"file" help:"Folders or files with policies and their tests."`
-	Run         string        `help:"Run only tests whose name matches this regular expression."`
+	Run         string        `placeholder:"REGEXP" help:"Run only tests whose name matches this regular expression."`
 	Trace       bool          `help:"Keep the trace of each test that fails."`
 	Coverage    bool          `help:"Report how much of the policies the tests evaluate."`
 	Threshold   float64       `name:"coverage-threshold" help:"Fail when the coverage is below this percentage; turns coverage on."`
 	Parallel    int           `help:"Tests at once; by default one for each processor."`
 	RegoVersion string        `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of the sources: rego.v0, rego.v0v1 or rego.v1."`
-	Ignore      []string      `help:"Pattern of files and folders to leave out."`
-	AllowNet    []string      `help:"Host that http.send and net functions may reach; none by default."`
+	Ignore      []string      `placeholder:"PATTERN" help:"Pattern of files and folders to leave out."`
+	AllowNet    []string      `placeholder:"HOST" help:"Host that http.send and net functions may reach; none by default."`
 	TestTimeout time.Duration `default:"5s" help:"Longest time one test may take."`
 }
 

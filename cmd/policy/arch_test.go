@@ -17,6 +17,7 @@ var rooms = map[string][]string{
 	"runtime":                     {"runtime/fault", "go.starlark.net/", "github.com/alecthomas/kong", "github.com/bazelbuild/buildtools/build"},
 	"stdlib":                      {},
 	"builtins/artifact":           {"runtime/fault", "github.com/opencontainers/", "github.com/klauspost/compress/"},
+	"builtins/lockfile":           {"runtime/fault", "builtins/artifact", "github.com/opencontainers/"},
 	"builtins/internal/creds":     {"runtime/fault", "github.com/docker/docker-credential-helpers/"},
 	"builtins/internal/embedded":  {"runtime/fault", "builtins/artifact", "builtins/internal/store", "golang.org/x/crypto/bcrypt"},
 	"builtins/internal/engine":    {"runtime/fault", "builtins/artifact", "golang.org/x/sync/", "go.yaml.in/yaml/v3", "github.com/open-policy-agent/opa/", "github.com/klauspost/compress/", "github.com/opencontainers/"},

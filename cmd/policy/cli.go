@@ -147,6 +147,7 @@ func (a *app) kongOptions() []kong.Option {
 		kong.Writers(a.printer.Out, a.printer.Err),
 		kong.Exit(func(int) { panic(errHelped) }),
 		kong.Help(a.help),
+		kong.PostBuild(namePlaceholders),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
 	}
 }

@@ -63,11 +63,29 @@ func overview(w io.Writer, app *kong.Application) error {
 			fmt.Fprintf(&b, "  %-*s  %s\n", width, titleOf(c), c.Help)
 		}
 	}
-	fmt.Fprintf(&b, "\n%s COMMAND --help says what one takes.\n", app.Name)
+	fmt.Fprintf(&b, "\n%s\n%s COMMAND --help says what each takes.\n", globalFlags(app), app.Name)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fault.New(fault.Unavailable, "", "writing the help: %w", err)
 	}
 	return nil
+}
+
+// globalFlags names those that every command takes, in lines of a terminal.
+func globalFlags(app *kong.Application) string {
+	var b strings.Builder
+	b.WriteString("Global flags:")
+	at := b.Len()
+	for _, f := range app.Flags {
+		if f.Group == nil || f.Hidden {
+			continue
+		}
+		if at += len(f.Name) + 3; at > 80 {
+			b.WriteString("\n ")
+			at = len(f.Name) + 4
+		}
+		b.WriteString(" --" + f.Name)
+	}
+	return b.String()
 }
 
 // titleOf is a command's name with its aliases.
