@@ -81,15 +81,16 @@ type removals struct {
 }
 
 func askRepositories(repositories []artifact.Name, tags [][]artifact.Name) error {
-	var all []string
+	var names, all []string
 	for i, r := range repositories {
 		count := fmt.Sprintf("all its %d tags", len(tags[i]))
 		if len(tags[i]) == 1 {
 			count = "its tag " + tags[i][0].Tag
 		}
+		names = append(names, r.Familiar())
 		all = append(all, fmt.Sprintf("%s with %s", r.Familiar(), count))
 	}
-	f := fault.New(fault.Usage, strings.Join(all, ", "), "would be removed from the registry for good; nothing was removed").
+	f := fault.New(fault.Usage, strings.Join(names, " "), "%s would be removed from the registry for good; nothing was removed", strings.Join(all, ", ")).
 		WithHint("add -f (in a script: force = True) to remove without asking")
 	f.Ask = &fault.Question{Text: fmt.Sprintf("Remove %s from the registry?", strings.Join(all, ", "))}
 	return f

@@ -56,6 +56,8 @@ func caseParams(dir string) testscript.Params {
 			"both":         both,
 			"tamper":       tamper,
 			"exitcode":     exitCodeIs,
+			"github":       startGitHub,
+			"catalog":      startCatalog,
 			"opcr-store":   makeOpcrStore,
 		},
 	}

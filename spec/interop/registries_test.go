@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,30 @@ func roundTrip(u *user, addr string) {
 	u.equal(digestOf(u.policy("copy", ref, addr+"/prod/authz:1.0.0")), digest)
 	u.equal(u.policy("eval", addr+"/prod/authz:1.0.0", "data.authz.allow", "-i", "other.json"), "false")
 	u.exit(4, "pull", addr+"/acme/nothing:1")
+	removeTags(u, addr)
+}
+
+// removeTags removes one of three names of one manifest, then all that is left.
+func removeTags(u *user, addr string) {
+	u.Helper()
+	repository := addr + "/acme/tags"
+	digest := digestOf(u.policy("build", "./policy", "-t", repository+":1", "-t", repository+":2", "-t", repository+":latest"))
+	u.policy("push", repository+":1", repository+":2", repository+":latest")
+	u.policy("rm", "-r", "-f", repository+":1")
+	left := strings.Fields(u.policy("remote", "tags", repository))
+	slices.Sort(left) // they come as the registry has them
+	u.equal(strings.Join(left, " "), "2 latest")
+	u.exit(4, "rm", "-r", "-f", repository+":1")
+	u.equal(digestOf(u.policy("copy", repository+":2", addr+"/acme/moved:2")), digest)
+	u.contains(u.exit(2, "rm", "-r", "-a", repository), "all its 2 tags")
+	u.contains(u.policy("rm", "-r", "-a", "-f", repository), repository+":latest")
+	u.exit(4, "pull", repository+":2")
+	u.equal(u.policy("remote", "tags", addr+"/acme/moved"), "2")
+	all := u.policy("remote", "images", addr)
+	u.contains(all, "acme/moved\t2")
+	if strings.Contains(all, "acme/tags") {
+		u.Errorf("what is gone is listed:\n%s", all)
+	}
 }
 
 // TestDistributionSecured works with TLS by an authority of our own, and with
