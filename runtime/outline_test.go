@@ -67,6 +67,11 @@ func TestOutline(t *testing.T) {
 func TestOutlineSame(t *testing.T) {
 	t.Parallel()
 	const text = `
+Stage = enum("staging", "prod")
+
+def typed(a: str, b: int, c: Stage = "prod", d: bool | None = None, *rest: int, e: list[Stage], f: dict[str, int] = {}, g: list[list[str]] = [], h: int | str = 1, **more: str) -> str:
+    return a
+
 def main(version = "1.0.0", retries = 3, ratio = 0.5, latest = True, tags = ["a"], labels = {}):
     """Release.
 
@@ -84,7 +89,7 @@ def check(image, strict = False, *rest, where, **options):
 		t.Fatal(err)
 	}
 	loaded, outline := program.Functions(), runtime.Outline([]byte(text))
-	if len(loaded) != 2 || len(outline) != 2 {
+	if len(loaded) != 3 || len(outline) != 3 {
 		t.Fatalf("%d loaded, %d outlined", len(loaded), len(outline))
 	}
 	for i := range loaded {

@@ -98,6 +98,9 @@ func (c *completer) value(ctx context.Context, place complete.Place, typed strin
 	if place.Value.Enum != "" {
 		return complete.Words(place.Value.EnumSlice()...).Beginning(typed)
 	}
+	if choices := place.Value.Tag.Get("choices"); choices != "" { // of a pipeline's enum
+		return complete.Words(strings.Split(choices, ",")...).Beginning(typed).Without(place.Given)
+	}
 	var a complete.Answer
 	kinds := c.kinds()
 	for _, kind := range kindsOf(place.Value) {

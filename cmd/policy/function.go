@@ -137,6 +137,9 @@ func tags(p runtime.Param, optional bool) string {
 	if placeholder := placeholderOf(p); placeholder != "" {
 		all = append(all, fmt.Sprintf("placeholder:%q", placeholder))
 	}
+	if len(p.Choices) > 0 { // for completion; the parser's enum is not for all of them
+		all = append(all, fmt.Sprintf("choices:%q", strings.Join(p.Choices, ",")))
+	}
 	switch {
 	case p.Kind == "bool" && !isPositional(p):
 		all = append(all, `negatable:""`)
