@@ -198,7 +198,7 @@ func (s Settings) host(host string) registry.HostConfig {
 		Concurrency:       h.Concurrency,
 	}
 	if h.PlainHTTP != nil {
-		c.PlainHTTP = *h.PlainHTTP
+		c.PlainHTTP, c.TLS = *h.PlainHTTP, !*h.PlainHTTP
 	}
 	if h.Insecure != nil {
 		c.Insecure = *h.Insecure

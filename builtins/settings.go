@@ -19,7 +19,7 @@ type Settings struct {
 	LockTimeout   time.Duration           // how long to wait for another process; 0 waits
 	Concurrency   int                     // subjects at once; 0 is 4
 	LogLevel      string
-	TokenDefaults map[string]string // kept for opcr policy's configuration files
+	TokenDefaults map[string]string // by registry host: the name of the CI secret with its token, for templates
 	Limits        artifact.Limits   // on what a tarball may hold; zero is artifact.DefaultLimits
 	UserAgent     string
 }
@@ -27,12 +27,12 @@ type Settings struct {
 // HostSettings are the settings of one registry. Nil and empty mean: as
 // [Settings] says.
 type HostSettings struct {
-	PlainHTTP         *bool
+	PlainHTTP         *bool // false: TLS with a loopback host, too
 	Insecure          *bool
 	CA                string   // PEM file
 	ClientCert        string   // PEM file, for mutual TLS
 	ClientKey         string   // PEM file
-	Proxy             string   // URL
+	Proxy             string   // URL, or none
 	Mirror            string   // host asked first when reading
 	UploadHosts       []string // other hosts that may take uploads, over https
 	TokenHosts        []string // other hosts that may issue its tokens, over https

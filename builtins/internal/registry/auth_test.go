@@ -32,6 +32,9 @@ type tokens struct {
 	next    http.Handler
 	realm   func(host string) string // nil: the registry itself
 	expires int
+	uses    int // requests a token is good for; 0: any number
+
+	used map[string]int
 
 	mu      sync.Mutex
 	valid   map[string][]string // token: scopes
@@ -39,6 +42,7 @@ type tokens struct {
 	revoke  func(r *http.Request) bool // forget all tokens before this request, once
 	scopes  []string
 	noAnon  bool
+	barred  bool // nobody gets a token any more
 	forms   []url.Values
 	queries []url.Values
 }
@@ -53,7 +57,15 @@ func (s *tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.revoke = nil
 		clear(s.valid)
 	}
-	got, ok := s.valid[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	got, ok := s.valid[token]
+	if s.used == nil {
+		s.used = map[string]int{}
+	}
+	if s.used[token]++; s.uses > 0 && s.used[token] > s.uses {
+		delete(s.valid, token)
+		ok = false
+	}
 	s.mu.Unlock()
 	want := scopeOf(r)
 	if ok && (want == "" || slices.ContainsFunc(got, func(s string) bool { return covers(s, want) })) {
@@ -116,7 +128,7 @@ func (s *tokens) issue(w http.ResponseWriter, r *http.Request) {
 		s.queries = append(s.queries, r.URL.Query())
 		scopes = r.URL.Query()["scope"]
 	}
-	if basic && (u != user || p != canary) || !basic && s.noAnon {
+	if s.barred || basic && (u != user || p != canary) || !basic && s.noAnon {
 		w.WriteHeader(http.StatusUnauthorized)
 		// A token server that echoes what it was sent.
 		_, _ = fmt.Fprintf(w, `{"details":"wrong: %s %s %s"}`, p, r.Header.Get("Authorization"), r.PostForm.Encode())

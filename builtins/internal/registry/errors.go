@@ -68,6 +68,13 @@ func (e rejection) Error() string {
 
 func (e rejection) Unwrap() error { return e.answer }
 
+// renewed is a refusal of a whole blob, after which a new token was found: how
+// much of the blob the registry has kept is unknown, so its upload starts over.
+type renewed struct{ refused error }
+
+func (e *renewed) Error() string { return e.refused.Error() }
+func (e *renewed) Unwrap() error { return e.refused }
+
 // broken is a request that got no whole answer.
 type broken struct {
 	host   string
@@ -77,6 +84,11 @@ type broken struct {
 
 func (e *broken) Error() string { return e.host + ": " + e.err.Error() }
 func (e *broken) Unwrap() error { return e.err }
+
+// proxied is a proxy that does not connect us to a registry.
+type proxied struct{ status int }
+
+func (e *proxied) Error() string { return fmt.Sprintf("%d %s", e.status, http.StatusText(e.status)) }
 
 // stalled is a wait that was ended.
 type stalled struct {

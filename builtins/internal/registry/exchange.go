@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type exchange struct {
 	kind     kind
 	body     func(context.Context) (io.ReadCloser, error) // nil: none
 	size     int64                                        // of body
+	whole    bool                                         // body is a blob, sent in one request
 	attempts int
 
 	anonymous bool   // no Authorization of the registry, whatever is asked
@@ -107,7 +109,13 @@ func (x *exchange) once(ctx context.Context, from int64) (*http.Response, error)
 			x.to.auth.learn(resp.Header.Values("WWW-Authenticate"), x.scopes())
 			_, refused = x.failed(resp)
 			tried = authorization
-			continue
+			if !x.whole {
+				continue
+			}
+			if better, err := x.authorize(ctx, tried); err != nil || better == tried {
+				return nil, cmp.Or(err, refused)
+			}
+			return nil, &renewed{refused}
 		case resp.StatusCode >= 300:
 			return x.failed(resp)
 		}

@@ -194,6 +194,9 @@ func brokenFault(n artifact.Name, b *broken) *fault.Error {
 	if op, ok := errors.AsType[*net.OpError](b.err); ok && op.Op == "proxyconnect" {
 		return fault.New(fault.Unavailable, "", "the proxy for %s cannot be reached: %w", host, op.Err)
 	}
+	if p, ok := errors.AsType[*proxied](b.err); ok {
+		return proxyFault(host, p)
+	}
 	if d, ok := errors.AsType[*net.DNSError](b.err); ok {
 		if d.IsNotFound {
 			return fault.New(fault.Unavailable, "", "there is no host %q", d.Name).
@@ -215,6 +218,10 @@ func brokenFault(n artifact.Name, b *broken) *fault.Error {
 		return fault.New(fault.Denied, "", "the certificate of %s is not trusted: %w", host, withoutURL(b.err)).
 			WithHint("name its authority: registries: {%q: {ca: FILE.pem}} in config.yaml; or -k to trust anybody", host)
 	}
+	if refusesUs(alertOf(b.err)) {
+		return fault.New(fault.Denied, "", "it wants a client certificate that it trusts: %w", withoutURL(b.err)).
+			WithHint("show it one: registries: {%q: {client_cert: FILE.pem, client_key: FILE.pem}} in config.yaml", host)
+	}
 	if s, ok := errors.AsType[*stalled](b.err); ok {
 		return fault.New(fault.Unavailable, "", "%s: %w", host, s)
 	}
@@ -225,6 +232,19 @@ func brokenFault(n artifact.Name, b *broken) *fault.Error {
 		return f
 	}
 	return fault.New(fault.Unavailable, "", "the connection to %s broke: %w", host, withoutURL(b.err))
+}
+
+// proxyFault is what it means that a proxy does not connect us.
+func proxyFault(host string, p *proxied) *fault.Error {
+	switch {
+	case p.status == http.StatusProxyAuthRequired:
+		return fault.New(fault.Denied, "", "the proxy for %s wants credentials: %w", host, p).
+			WithHint("put them into its URL: HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT")
+	case p.status >= 500:
+		return fault.New(fault.Unavailable, "", "the proxy does not reach %s: %w", host, p)
+	}
+	return fault.New(fault.Denied, "", "the proxy does not connect to %s: %w", host, p).
+		WithHint("go without it: NO_PROXY=%s", host)
 }
 
 var errTimeout = fmt.Errorf("no connection in time")

@@ -78,7 +78,7 @@ func (c *Client) newHost(name, endpoint string) *host {
 	conf := c.o.Host(name)
 	h := &host{name: name, endpoint: endpoint, config: conf, vendor: vendorFor(name, conf), dial: c.o.Timeouts.Dial}
 	h.handler = c.o.Embedded[name]
-	h.fixed = conf.PlainHTTP || conf.ClientCert != "" || h.handler != nil || !isLoopback(endpoint)
+	h.fixed = conf.PlainHTTP || conf.TLS || conf.ClientCert != "" || h.handler != nil || !isLoopback(endpoint)
 	h.plain.Store(conf.PlainHTTP || h.handler != nil || !h.fixed)
 	n := conf.Concurrency
 	if n <= 0 {
@@ -173,6 +173,7 @@ func (h *host) newTransport() (*http.Transport, error) {
 	}
 	return &http.Transport{
 		Proxy:                  proxy,
+		OnProxyConnectResponse: connected,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        conf,
 		TLSHandshakeTimeout:    h.dial,
@@ -198,6 +199,14 @@ func (h *host) proxy() (func(*http.Request) (*url.URL, error), error) {
 		return nil, fault.New(fault.Usage, h.name, "%q is not the URL of a proxy", h.config.Proxy)
 	}
 	return http.ProxyURL(u), nil
+}
+
+// connected gives a proxy's refusal a type; net/http would give its text.
+func connected(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode != http.StatusOK {
+		return &proxied{resp.StatusCode}
+	}
+	return nil
 }
 
 func (h *host) tls() (*tls.Config, error) {

@@ -13,6 +13,7 @@ import (
 // for a registry on the internet.
 type HostConfig struct {
 	PlainHTTP  bool     // speak plain HTTP; loopback hosts do so by themselves
+	TLS        bool     // never speak plain HTTP, not to a loopback host either
 	Insecure   bool     // accept any certificate
 	CA         []string // paths of PEM files with authorities to trust besides the system's
 	ClientCert string   // path of a PEM file, with ClientKey

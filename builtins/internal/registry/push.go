@@ -112,7 +112,7 @@ func (c *Client) uploadBlob(ctx context.Context, n artifact.Name, d artifact.Des
 	}
 	t.state("start")
 	retry := c.retrier(n.Registry, c.o.Timeouts.Attempts)
-	for {
+	for renewals := 0; ; {
 		m := &moving{desc: d, open: open, told: t.moved}
 		mctx := opContext(ctx, call{repo: n.Repository, write: true, moving: m})
 		body := &fallback{ctx: ctx, m: m}
@@ -120,6 +120,10 @@ func (c *Client) uploadBlob(ctx context.Context, n artifact.Name, d artifact.Des
 		body.close()
 		if err == nil {
 			return "done", nil
+		}
+		if _, ok := errors.AsType[*renewed](err); ok && renewals < maxRenewals {
+			renewals++
+			continue
 		}
 		if !restartable(err) {
 			return "", err
@@ -129,6 +133,10 @@ func (c *Client) uploadBlob(ctx context.Context, n artifact.Name, d artifact.Des
 		}
 	}
 }
+
+// maxRenewals is how often a blob is sent again because its token had become
+// worthless on the way.
+const maxRenewals = 2
 
 // restartable reports whether an upload that failed with err may start over:
 // it broke in its body, or the session it ran in is gone. Requests around it

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -114,7 +115,10 @@ func permanent(err error) bool {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return true
 	}
-	return isCertificate(err) || isPlain(err)
+	if p, ok := errors.AsType[*proxied](err); ok && p.status < 500 {
+		return true
+	}
+	return isCertificate(err) || isPlain(err) || alertOf(err) != 0
 }
 
 // isCertificate reports whether err is about whom TLS trusts.
@@ -128,12 +132,27 @@ func isCertificate(err error) bool {
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return true
 	}
-	if _, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		return true
-	}
-	_, ok := errors.AsType[tls.AlertError](err)
+	_, ok := errors.AsType[x509.CertificateInvalidError](err)
 	return ok
 }
+
+// alertOf is the TLS alert (RFC 8446, 6) with which a server ended a connection,
+// 0 for none. crypto/tls has no exported type for it, but a number behind an error
+// of its own.
+func alertOf(err error) uint64 {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "remote error" {
+		return 0
+	}
+	if v := reflect.ValueOf(op.Err); v.Kind() == reflect.Uint8 {
+		return v.Uint()
+	}
+	return 0
+}
+
+// refusesUs reports whether a TLS alert is about who we are: from handshake_failure
+// to access_denied, and certificate_required.
+func refusesUs(alert uint64) bool { return alert >= 40 && alert <= 49 || alert == 116 }
 
 // isPlain reports whether a server answered a TLS handshake with something else.
 func isPlain(err error) bool {

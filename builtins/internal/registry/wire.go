@@ -220,7 +220,7 @@ func (x *exchange) prepareBody() error {
 	}
 	x.size = x.req.ContentLength
 	if m := x.call.moving; m != nil && m.open != nil && x.req.Method == http.MethodPut && x.size == m.desc.Size {
-		x.body = m.open
+		x.body, x.whole = m.open, true
 		return nil
 	}
 	b, err := io.ReadAll(io.LimitReader(x.req.Body, x.size))

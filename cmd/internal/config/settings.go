@@ -145,9 +145,13 @@ func registryHost(s string) (string, error) {
 }
 
 func setProxy(h *builtins.HostSettings, s string) error {
+	if s == "none" {
+		h.Proxy = s
+		return nil
+	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
-		return fmt.Errorf("not the address of a proxy such as http://proxy.example:3128")
+		return fmt.Errorf("not the address of a proxy such as http://proxy.example:3128, nor none")
 	}
 	h.Proxy = s
 	return nil
