@@ -8,6 +8,7 @@ import (
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/cmd/internal/render"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
@@ -48,7 +49,24 @@ func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
 	if err == nil {
 		err = s.offer(result, d.Args)
 	}
-	return s.answer(unwrap(result, d.Args), err)
+	if err := s.answer(unwrap(result, d.Args), err); err != nil {
+		return err
+	}
+	s.noteUndefined(result, d.Args)
+	return nil
+}
+
+// noteUndefined tells the person at the terminal why a decision shows nothing.
+func (s *session) noteUndefined(result, args any) {
+	d, ok := result.(*builtins.Decision)
+	asked, isEval := args.(*builtins.EvalArgs)
+	if !ok || !isEval || d.Defined || d.Partial != nil || !s.printer.OutTerminal || !s.printer.ErrTerminal || s.printer.Format == render.JSON || s.printer.Format == render.YAML {
+		return
+	}
+	s.say("policy: %s is undefined", d.Query)
+	if near := builtins.Nearest(s.ctx, s.env, asked); near != "" {
+		s.say("  hint: did you mean %s?", near)
+	}
 }
 
 // answering calls, and calls again as long as args get an answer to what was asked.

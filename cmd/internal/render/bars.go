@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/mattn/go-runewidth"
@@ -40,7 +41,8 @@ func (p *Printer) addBar(label string, total int64, state func(decor.Statistics)
 	// A total of 0 keeps mpb from ending the bar by itself when all bytes are
 	// through: the transfer ends with its event.
 	added, err := p.bars.container.Add(0, mpb.BarStyle().Build(),
-		mpb.PrependDecorators(decor.Name(p.fit(label)+" ")),
+		// A bar begins at the margin: a Ctrl-C that was echoed moved the cursor.
+		mpb.PrependDecorators(decor.Name("\r"+p.fit(label)+" ")),
 		mpb.AppendDecorators(decor.Any(state)),
 	)
 	if err != nil {
@@ -100,4 +102,5 @@ func (p *Printer) stopBars() {
 	}
 	p.bars.container.Wait()
 	p.bars = nil
+	_, _ = io.WriteString(p.Err, "\r\x1b[J") // and what an echo left goes with them
 }

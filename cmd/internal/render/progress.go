@@ -14,11 +14,12 @@ const (
 	large    = 1_000_000 // bytes
 	slow     = 200 * time.Millisecond
 	slowLine = 2 * time.Second
+	waiting  = 10 * time.Second // between two lines of a transfer without a bar
 )
 
 // Progress returns where a run's events go, and what ends their display: the
 // bars in flight disappear. On a terminal a transfer that is worth it has a bar,
-// and everywhere a line when it is done. Retries, waits and warnings are lines.
+// elsewhere a line every ten seconds, and everywhere a line when it is done. Retries, waits and warnings are lines.
 // With Quiet nothing is shown and send is nil.
 func (p *Printer) Progress() (send builtins.Events, stop func()) {
 	if p.Quiet {
@@ -39,6 +40,7 @@ type transferKey struct{ verb, subject, digest string }
 
 type transfer struct {
 	start time.Time
+	told  time.Time // of it, where there are no bars
 	total int64
 	bar   *bar // nil as long as it is not worth one
 }
@@ -67,7 +69,7 @@ func (t *tracker) moved(e builtins.Event) {
 	key := transferKey{e.Verb, e.Subject, e.Digest}
 	tr := t.transfers[key]
 	if tr == nil {
-		tr = &transfer{start: e.Time, total: e.Total}
+		tr = &transfer{start: e.Time, told: e.Time, total: e.Total}
 		t.transfers[key] = tr
 	}
 	if e.Total > 0 {
@@ -78,6 +80,9 @@ func (t *tracker) moved(e builtins.Event) {
 	}
 	if tr.bar != nil {
 		tr.bar.SetCurrent(e.Done)
+	} else if e.Time.Sub(tr.told) >= waiting {
+		tr.told = e.Time
+		t.p.lineLocked(name(e) + ", " + sofar(e.Done, tr.total))
 	}
 }
 
@@ -102,17 +107,30 @@ func (t *tracker) ended(e builtins.Event) {
 
 // transferred is the line that tells of a transfer that ended.
 func transferred(e builtins.Event, size int64, elapsed time.Duration) string {
+	switch e.State {
+	case builtins.Present:
+		return name(e) + " is there already"
+	case builtins.Failed:
+		return name(e) + " failed"
+	}
+	return name(e) + ", " + summary(size, elapsed)
+}
+
+// name is "pull ghcr.io/acme/authz:1.0: 9c1f20aa4b1e".
+func name(e builtins.Event) string {
 	what := Safe(e.Verb + " " + e.Subject)
 	if id := shortID(e.Digest); id != "" {
 		what += ": " + Safe(id)
 	}
-	switch e.State {
-	case builtins.Present:
-		return what + " is there already"
-	case builtins.Failed:
-		return what + " failed"
+	return what
+}
+
+// sofar is "12.3 MB of 210.3 MB".
+func sofar(done, total int64) string {
+	if total <= 1 {
+		return humanSize(done)
 	}
-	return what + ", " + summary(size, elapsed)
+	return humanSize(done) + " of " + humanSize(total)
 }
 
 func summary(size int64, elapsed time.Duration) string {

@@ -74,6 +74,29 @@ func TestProgressInPipe(t *testing.T) {
 	}
 }
 
+// TestLongWithoutBars holds that who waits without bars hears something.
+func TestLongWithoutBars(t *testing.T) {
+	t.Parallel()
+	p, _, stderr := printer(render.Text)
+	send, stop := p.Progress()
+	e := builtins.Event{State: builtins.Started, Verb: "pull", Subject: "ghcr.io/a:1", Digest: digest, Total: 210_300_000, Time: noon}
+	send(e)
+	for range 35 {
+		e.State, e.Time, e.Done = builtins.Progress, e.Time.Add(time.Second), e.Done+5_000_000
+		send(e)
+	}
+	e.State, e.Time, e.Done = builtins.Done, e.Time.Add(time.Second), e.Total
+	send(e)
+	stop()
+	const want = "pull ghcr.io/a:1: 9c1f20aa4b1e, 50.0 MB of 210.3 MB\n" +
+		"pull ghcr.io/a:1: 9c1f20aa4b1e, 100.0 MB of 210.3 MB\n" +
+		"pull ghcr.io/a:1: 9c1f20aa4b1e, 150.0 MB of 210.3 MB\n" +
+		"pull ghcr.io/a:1: 9c1f20aa4b1e, 210.3 MB in 36.0s\n"
+	if stderr.String() != want {
+		t.Errorf("got\n%s", stderr)
+	}
+}
+
 func TestQuiet(t *testing.T) {
 	t.Parallel()
 	p, _, stderr := printer(render.Text)
