@@ -164,6 +164,11 @@ func (ix *index) set(e Entry, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	return ix.setAt(i, e, now)
+}
+
+// setAt is set for who knows the place, -1 for a new one.
+func (ix *index) setAt(i int, e Entry, now time.Time) error {
 	stamped := e.Annotations[artifact.AnnotationStored] != ""
 	if i >= 0 && !stamped {
 		old, err := ix.entry(i)

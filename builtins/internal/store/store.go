@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/policyhost/policy/runtime/fault"
@@ -42,9 +43,10 @@ type Options struct {
 // Store is one image layout on disk. Its methods may be called from several
 // goroutines, and any number of processes may use the same folder.
 type Store struct {
-	dir string
-	fs  FS
-	o   Options
+	dir  string
+	fs   FS
+	o    Options
+	last atomic.Pointer[remembered]
 }
 
 // New returns the store in dir. It touches nothing on disk: the first write

@@ -190,7 +190,7 @@ func (t *Tx) TagIf(ctx context.Context, e Entry, check func(old *Entry) error) e
 			}
 		}
 		set = true
-		if err := ix.set(e, t.s.o.Now()); err != nil {
+		if err := ix.setAt(i, e, t.s.o.Now()); err != nil {
 			return t.s.invalidIndex(err)
 		}
 		return nil

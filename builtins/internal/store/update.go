@@ -20,7 +20,8 @@ const (
 )
 
 // readIndex reads and cuts the index. A store or an index that is not there is
-// empty; anything else that hinders reading is a fault.
+// empty; anything else that hinders reading is a fault. Others may read the same:
+// who changes it takes a clone.
 func (s *Store) readIndex(ctx context.Context) (*index, error) {
 	ix, _, err := s.readGeneration(ctx)
 	return ix, err
@@ -31,11 +32,15 @@ func (s *Store) readGeneration(ctx context.Context) (*index, fs.FileInfo, error)
 		if err := canceled(ctx, "reading the store"); err != nil {
 			return nil, nil, err
 		}
+		if last := s.recall(); last != nil {
+			return last.index, last.generation, nil
+		}
 		b, generation, err := s.readFile(s.path(indexFile))
 		switch {
 		case err == nil:
 			var ix *index
 			if ix, err = parseIndex(b); err == nil {
+				s.remember(ix, generation)
 				return ix, generation, nil
 			}
 			err = s.invalidIndex(err)
@@ -72,6 +77,7 @@ func (s *Store) update(ctx context.Context, durable func() error, change func(*i
 		if err != nil {
 			return err
 		}
+		ix = ix.clone()
 		if err := change(ix); err != nil {
 			return err
 		}
