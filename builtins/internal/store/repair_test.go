@@ -190,7 +190,7 @@ func TestReportsAsJSON(t *testing.T) {
 		want  string
 	}{
 		{check, `{"ok":true,"dir":"` + s.Dir() + `","images":1,"nameless":0,"blobs":3,"bytes":` + fmt.Sprint(check.Bytes) + `,"partials":0,"problems":[],"stray":[]}`},
-		{repair, `{"layout":false,"rebuilt":false,"restored":[],"nameless":[],"dropped":[],"blobs":[],"damaged_as":""}`},
+		{repair, `{"dir":"` + s.Dir() + `","unchanged":true,"images":1,"layout":false,"rebuilt":false,"restored":[],"nameless":[],"dropped":[],"blobs":[],"damaged_as":""}`},
 		{prune, `{"entries":[],"blobs":0,"partials":0,"bytes_freed":0}`},
 	} {
 		if got, err := json.Marshal(c.value); err != nil || string(got) != c.want {
