@@ -21,9 +21,13 @@ func describe(name artifact.Name, digest artifact.Digest, m *artifact.Manifest) 
 
 // named makes the answer for an image of which only the name is known.
 func named(name artifact.Name, digest artifact.Digest) *Image {
+	ref := name.Tagged()
+	if name.Tag == "" && name.Digest == "" {
+		ref = name.Familiar() // a repository without images
+	}
 	return &Image{
-		Ref:         name.Tagged(),
-		Repository:  name.Familiar(),
+		Ref:         ref,
+		Repository:  ref[:len(name.Familiar())], // one text for both: there may be very many
 		Tag:         name.Tag,
 		Digest:      ManifestDigest(digest),
 		Annotations: map[string]string{},

@@ -123,17 +123,21 @@ func openRegistry(t *testing.T) (host string) {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-// serve-status NAME CODE: a server that answers CODE to everything, its
-// host:port in $NAME.
+// serve-status NAME CODE [HEADER=VALUE...]: a server that answers CODE to
+// everything, its host:port in $NAME.
 func startStatus(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: serve-status NAME CODE")
+	if len(args) < 2 {
+		ts.Fatalf("usage: serve-status NAME CODE [HEADER=VALUE...]")
 	}
 	code, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if code == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+		}
+		for _, header := range args[2:] {
+			name, value, _ := strings.Cut(header, "=")
+			w.Header().Set(name, value)
 		}
 		w.WriteHeader(code)
 	}))

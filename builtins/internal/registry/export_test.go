@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"net/http"
 	"net/url"
 	"time"
 )
@@ -66,3 +67,9 @@ func testHost(registry string, conf HostConfig) *host {
 
 // VendorOf names the row of a host.
 func VendorOf(host string) string { return vendorOf(host).name }
+
+// Quota reads what headers say about how often somebody may be asked.
+func Quota(h http.Header, now time.Time) (reset, window time.Duration, spent bool) {
+	q := quotaOf(h, now)
+	return q.reset, q.window, q.spent
+}

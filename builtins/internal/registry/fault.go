@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 
 	"github.com/regclient/regclient/types/errs"
@@ -150,6 +151,9 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 			f.Hint = "see what is there: policy tags " + n.Familiar()
 		case n.Repository != "":
 			f.Hint = "see what is there: policy images --remote " + n.Registry
+			if org, _, below := strings.Cut(n.Repository, "/"); v.unlisted && below {
+				f.Hint += "/" + org
+			}
 		}
 		return f
 	case a.status == http.StatusRequestEntityTooLarge:

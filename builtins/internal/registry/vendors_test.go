@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -81,7 +82,14 @@ func (c *cloud) tags(repository string) []string {
 }
 
 func (c *cloud) client() *registry.Client {
-	return client(c.t, registry.Options{Timeouts: quick(), Credentials: give(c.cred), Host: func(host string) registry.HostConfig {
+	log := &lockedBuffer{}
+	c.t.Cleanup(func() {
+		if text := log.String(); strings.Contains(text, canary) || strings.Contains(text, "eyJh.short.lived") {
+			c.t.Errorf("a secret is in the log: %s", text)
+		}
+	})
+	debug := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return client(c.t, registry.Options{Timeouts: quick(), Log: debug, Credentials: give(c.cred), Host: func(host string) registry.HostConfig {
 		if host != c.host {
 			return registry.HostConfig{}
 		}
@@ -91,6 +99,24 @@ func (c *cloud) client() *registry.Client {
 		}
 		return conf
 	}})
+}
+
+// lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // called gives the requests to the API since the last time.
@@ -305,4 +331,21 @@ func TestAPIUnknown(t *testing.T) {
 	c := client(t, registry.Options{Host: func(string) registry.HostConfig { return registry.HostConfig{Vendor: "gitlab"} }})
 	err := c.Repositories(t.Context(), "registry.example.com", "acme", nil)
 	is(t, err, fault.Usage, "address of its API", `registries: {"registry.example.com": {vendor: gitlab, api: https://`)
+}
+
+// FuzzQuota: whatever a server says of its limits, no wait is negative.
+func FuzzQuota(f *testing.F) {
+	f.Add("100;w=21600", "0;w=21600", "", "")
+	f.Add("5000", "0", "1790000000", "1790000000")
+	f.Add("-1", "0", "99999999999999999999", "-5")
+	now := time.Unix(1780000000, 0)
+	f.Fuzz(func(t *testing.T, limit, remaining, reset, after string) {
+		h := http.Header{}
+		for name, value := range map[string]string{"RateLimit-Limit": limit, "X-RateLimit-Remaining": remaining, "RateLimit-Reset": reset, "X-Retry-After": after} {
+			h.Set(name, value)
+		}
+		if r, w, _ := registry.Quota(h, now); r < 0 || w < 0 {
+			t.Errorf("reset %v, window %v", r, w)
+		}
+	})
 }

@@ -23,7 +23,13 @@ func (t *table) render(p *Printer) string {
 	var b strings.Builder
 	if !p.forPeople() {
 		for _, row := range t.all() {
-			b.WriteString(strings.Join(row, "\t") + "\n")
+			for i, cell := range row {
+				if i > 0 {
+					b.WriteByte('\t')
+				}
+				b.WriteString(cell)
+			}
+			b.WriteByte('\n')
 		}
 		return b.String()
 	}
