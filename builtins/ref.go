@@ -148,6 +148,9 @@ func (e *Env) missing(ctx context.Context, name artifact.Name) error {
 	if all, err := e.Store.List(ctx); err == nil {
 		var names []string
 		for _, entry := range all {
+			if withoutHost(entry.Name) == withoutHost(name.Tagged()) { // named when another domain was the default
+				return f.WithHint("did you mean %s?", entry.Name)
+			}
 			names = append(names, e.short(entry.Name))
 		}
 		if near := fault.Nearest(e.short(name.Tagged()), names); near != "" {
@@ -155,6 +158,12 @@ func (e *Env) missing(ctx context.Context, name artifact.Name) error {
 		}
 	}
 	return f.WithHint("pull it (policy pull %s) or build it (policy build DIR -t %s)", name.Tagged(), name.Tagged())
+}
+
+// withoutHost is a name without its registry.
+func withoutHost(name string) string {
+	_, rest, _ := strings.Cut(name, "/")
+	return strings.TrimPrefix(rest, "library/")
 }
 
 // short is a name without what the default domain adds to it: what a person

@@ -59,6 +59,7 @@ func caseParams(dir string) testscript.Params {
 			"github":       startGitHub,
 			"catalog":      startCatalog,
 			"opcr-store":   makeOpcrStore,
+			"guarded":      startGuarded,
 		},
 	}
 }
