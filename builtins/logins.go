@@ -131,7 +131,7 @@ func (args *LoginArgs) Offers(e *Env, result any) []Offer {
 		kept := fmt.Sprintf("%s has the logins for %s in clear text", old[0].File, strings.Join(servers, ", "))
 		all = append(all, Offer{
 			Question: kept + ". Move them to where logins are kept now?",
-			Later:    kept + ": policy logins --migrate moves them to where logins are kept now",
+			Unasked:  kept + ": policy logins --migrate moves them to where logins are kept now",
 			Take:     func(ctx context.Context) error { _, err := e.migrate(ctx); return err },
 		})
 	}

@@ -8,6 +8,6 @@ import "context"
 // verb's result.
 type Offer struct {
 	Question string                          // for a yes or a no: "Make ghcr.io …?"
-	Later    string                          // how to come back to it, for who did not take it; "" says nothing
+	Unasked  string                          // what to say where nobody can be asked; "" says nothing
 	Take     func(ctx context.Context) error // does it, and makes it part of the verb's result
 }

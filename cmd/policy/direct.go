@@ -100,11 +100,13 @@ func (s *session) offer(result, args any) error {
 		switch {
 		case err == nil:
 			err = o.Take(s.ctx)
-		case s.ctx.Err() == nil: // a no, or nobody to ask
+		case errors.Is(err, errNoTerminal):
 			err = nil
-			if o.Later != "" {
-				s.env.Events(builtins.Event{State: builtins.Warning, Message: o.Later})
+			if o.Unasked != "" {
+				s.env.Events(builtins.Event{State: builtins.Warning, Message: o.Unasked})
 			}
+		case s.ctx.Err() == nil: // a no
+			err = nil
 		}
 		if err != nil {
 			return err

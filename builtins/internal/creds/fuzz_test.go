@@ -53,3 +53,41 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLegacy: no old file makes us panic, every refusal is Invalid, and whatever
+// it says is known after it was moved.
+func FuzzLegacy(f *testing.F) {
+	for _, seed := range []string{
+		"", "{}\n", "---\n# none\n", "ghcr.io:\n  type: basic\n  username: jo\n  password: pw\n  default: true\n",
+		"a:1:\n  username: \"a\\tb\"\n  password: |-\n    {\n      x\n\n    }\nb.io:\n  password: 'it''s'\n  username: <token>\r\n",
+		"a:\n  password: |\n", "  password: x\n", "a: b\n", "a:\n  password: *x\n", "'a':\n  password: >\n    x\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		root := t.TempDir()
+		old := filepath.Join(root, "policy-registries.yaml")
+		if err := os.WriteFile(old, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k := creds.New(creds.Options{Root: root, Getenv: func(string) string { return "" }})
+		logins, err := k.Legacy()
+		if err != nil {
+			if kind := fault.Of(err).Kind; kind != fault.Invalid {
+				t.Fatalf("%s: %v", kind, err)
+			}
+			return
+		}
+		if _, err := k.Migrate(t.Context()); err != nil {
+			t.Fatalf("moving %v: %v", logins, err)
+		}
+		for _, l := range logins {
+			if got, err := k.Get(t.Context(), l.Server, ""); err != nil || got == (creds.Credential{}) {
+				t.Fatalf("%s: %s, %v", l.Server, plain(got), err)
+			}
+		}
+		if _, err := os.Stat(old); len(logins) > 0 && err == nil {
+			t.Fatal("the old file is still there")
+		}
+	})
+}
