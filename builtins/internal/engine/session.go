@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -68,19 +69,28 @@ func (s *Session) SetInput(input json.RawMessage) { s.input = input }
 // Unfinished reports whether more lines could make a statement of text: it ends
 // where something is missing, or inside a raw string.
 func (s *Session) Unfinished(text string) bool {
-	_, _, err := ast.ParseStatementsWithOpts("", text, s.parser)
+	_, err := s.read(text)
 	errs, _ := errors.AsType[ast.Errors](err)
 	return slices.ContainsFunc(errs, func(e *ast.Error) bool {
+		if e.Location == nil {
+			return false
+		}
 		at := e.Location.Offset
-		return at >= len(strings.TrimSpace(text)) || text[at] == '`' && at+len(e.Location.Text) == len(text)
+		return at >= len(strings.TrimRightFunc(text, unicode.IsSpace)) || text[at] == '`' && at+len(e.Location.Text) == len(text)
 	})
+}
+
+func (s *Session) read(text string) (statements []ast.Statement, err error) {
+	defer fault.Recover("", &err)
+	statements, _, err = ast.ParseStatementsWithOpts("", text, s.parser)
+	return statements, err
 }
 
 // Do executes the statements in text one after the other, up to the first that
 // fails; the outcomes are those before it. Queries are evaluated as q says, whose
 // own query and input are not used. It fails as [Bundle.Eval] does.
 func (s *Session) Do(ctx context.Context, text string, q Query) ([]Outcome, error) {
-	statements, _, err := ast.ParseStatementsWithOpts("", text, s.parser)
+	statements, err := s.read(text)
 	if err != nil {
 		return nil, s.typed(ctx, err)
 	}
@@ -193,7 +203,9 @@ func isInput(t *ast.Term) bool {
 }
 
 func (s *Session) defineInput(ctx context.Context, value *ast.Term, q Query) (Outcome, error) {
-	d, err := s.eval(ctx, ast.NewBody(ast.NewExpr(value)), Query{Time: q.Time})
+	right := ast.NewExpr(value)
+	right.Location = value.Location // the compiler is lost without
+	d, err := s.eval(ctx, ast.NewBody(right), Query{Time: q.Time})
 	switch {
 	case err != nil:
 		return Outcome{}, err
@@ -211,7 +223,7 @@ func (s *Session) ruleOf(body ast.Body) *ast.Rule {
 		return nil
 	}
 	rule, err := ast.ParseRuleFromExpr(s.module(), body[0])
-	if err != nil || ast.RootDocumentNames.Contains(rule.Head.Ref()[0]) {
+	if err != nil || ast.RootDocumentNames.Contains(rule.Head.Ref()[0]) || rule.Head.Ref()[0].Equal(ast.Wildcard) {
 		return nil
 	}
 	if body[0].IsEquality() && s.known(rule.Head.Ref()) {

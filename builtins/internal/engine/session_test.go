@@ -68,6 +68,7 @@ func TestSession(t *testing.T) {
 		"input":           {[]string{`input := {"user": "jo"}`, "data.authz.allow", "input.user", `input = {"user": data.users[0]}`, "input"}, []string{"rule input", "true", `"jo"`, "rule input", `{"user":"eve"}`}},
 		"input compared":  {[]string{`input := 1`, "input == 2", "input"}, []string{"rule input", "false", "1"}},
 		"input undefined": {[]string{`input := data.nope`, "input"}, []string{"usage: the right side is undefined: the input stays as it is", "undefined"}},
+		"input unknown":   {[]string{"input = x", "input := {nope}"}, []string{"usage: 1:9: rego_unsafe_var_error: var x is unsafe", "usage: 1:10: rego_unsafe_var_error: var nope is unsafe"}},
 		"input package":   {[]string{"package repl.input", `user := "jo"`, "package z", "data.authz.allow"}, []string{"rule data.repl.input user", "true"}},
 		"rule":            {[]string{"x := 1", "x", "y = x + 1", "y", "y = 3", "x := 5", "y"}, []string{"rule data.repl x", "1", "rule data.repl y", "2", "undefined", "rule data.repl x", "6"}},
 		"rule heads":      {[]string{"big if input > 3", "input := 4", "big", `s contains 1`, `s contains 2`, "s", "f(a) := a * 2", "f(4)"}, []string{"rule data.repl big", "rule input", "true", "rule data.repl s", "rule data.repl s", "[1,2]", "rule data.repl f", "8"}},
@@ -147,6 +148,7 @@ func TestSessionUnfinished(t *testing.T) {
 		"x := `raw\ntext`":            false,
 		`"quoted`:                     false,
 		"f(1":                         true,
+		"    1 $ 2":                   false,
 		"1 $ 2":                       false,
 	} {
 		if got := s.Unfinished(text); got != want {
@@ -286,4 +288,25 @@ func TestMaxErrors(t *testing.T) {
 			t.Errorf("at most %d: %d in %v", limit, got, err)
 		}
 	}
+}
+
+// FuzzSession holds that no text that is typed ends the conversation.
+func FuzzSession(f *testing.F) {
+	for _, text := range []string{"1", "x := 1", "input = x", "allow if {", "`", "default a := 1", "import data.p", "package q", "f(x) := x", "some i; data[i]", "data.p.y with input as 1", "# x"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s := session(t, map[string]string{"p.rego": "package p\n\ny := input\n"}, engine.OpenOptions{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		s.Unfinished(text)
+		if _, err := s.Do(ctx, text, engine.Query{}); errors.Is(err, fault.Internal) {
+			t.Errorf("%q: %v", text, err)
+		}
+		s.Complete(text)
+		_ = s.Unset(ctx, text)
+		if _, err := s.Show(); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
 }
