@@ -10,8 +10,8 @@ import (
 
 // SetPublicArgs are the arguments of [SetPublic].
 type SetPublicArgs struct {
-	Ref    Ref   `arg:"" help:"Repository, or an image of it, for example quay.io/acme/authz."`
-	Public YesNo `arg:"" optional:"" default:"true" help:"Whether everybody may read it: true or false."`
+	Ref    Ref   `arg:"" complete:"repository" help:"Repository, or an image of it, for example quay.io/acme/authz."`
+	Public YesNo `arg:"" optional:"" default:"true" complete:"true,false" help:"Whether everybody may read it: true or false."`
 	Force  bool  `short:"f" help:"Do not ask where more than this repository becomes public."`
 }
 

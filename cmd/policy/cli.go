@@ -166,7 +166,8 @@ func dropScriptOnly(k *kong.Kong) error {
 	for _, node := range k.Model.Leaves(false) {
 		kept := node.Flags[:0]
 		for _, f := range node.Flags {
-			if f.Tag.Get("cli") != "-" && !(f.Name == "remote" && node.Parent.Name == "remote") {
+			implied := f.Name == "remote" && node.Parent.Name == "remote"
+			if f.Tag.Get("cli") != "-" && !implied {
 				kept = append(kept, f)
 			}
 		}
