@@ -84,7 +84,9 @@ func (b *bench) opaBuildDurable(sources string) []program {
 }
 
 func buildSmall(ctx context.Context, b *bench) ([]series, error) {
-	return b.builds(ctx, 20, b.small, b.opaBuildDurable)
+	return b.builds(ctx, 20, b.small, func(sources string) []program {
+		return append(b.opaBuildDurable(sources), b.floor())
+	})
 }
 
 func buildModules(ctx context.Context, b *bench) ([]series, error) {

@@ -6,8 +6,9 @@ import (
 )
 
 // evals compares one decision of a fixture's policy: from an image of the store,
-// from the tarball of its bundle, and by opa from the same tarball.
-func (b *bench) evals(ctx context.Context, runs int, fixture func() (string, error), query string) ([]series, error) {
+// from the tarball of its bundle, and by opa from the same tarball; more are
+// programs to put beside them.
+func (b *bench) evals(ctx context.Context, runs int, fixture func() (string, error), query string, more ...program) ([]series, error) {
 	const ref = "ghcr.io/acme/authz:1"
 	dir, err := fixture()
 	if err != nil {
@@ -34,11 +35,11 @@ func (b *bench) evals(ctx context.Context, runs int, fixture func() (string, err
 	if t, ok := b.tools["opa"]; ok {
 		programs = append(programs, program{name: "opa", want: "true", command: always(t.path, "eval", "-b", tarball, "-i", input, "-f", "raw", query)})
 	}
-	return b.alternate(ctx, runs, programs...)
+	return b.alternate(ctx, runs, append(programs, more...)...)
 }
 
 func evalSmall(ctx context.Context, b *bench) ([]series, error) {
-	return b.evals(ctx, 20, b.small, "data.authz.allow")
+	return b.evals(ctx, 20, b.small, "data.authz.allow", b.floor())
 }
 
 func evalData(ctx context.Context, b *bench) ([]series, error) {
