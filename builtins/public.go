@@ -1,18 +1,21 @@
 package builtins
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
 
+	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
 // SetPublicArgs are the arguments of [SetPublic].
 type SetPublicArgs struct {
-	Ref    Ref   `arg:"" complete:"repository" help:"Repository, or an image of it, for example quay.io/acme/authz."`
-	Public YesNo `arg:"" optional:"" default:"true" complete:"true,false" help:"Whether everybody may read it: true or false."`
-	Force  bool  `short:"f" help:"Do not ask where more than this repository becomes public."`
+	Ref    Ref    `arg:"" complete:"repository" help:"Repository, or an image of it, for example quay.io/acme/authz."`
+	Public YesNo  `arg:"" optional:"" default:"true" complete:"true,false" help:"Whether everybody may read it: true or false."`
+	Force  bool   `short:"f" help:"Do not ask where more than this repository becomes public."`
+	Server string `short:"s" placeholder:"HOST" complete:"server" help:"Registry of a repository that names none."`
 }
 
 // Answer takes the yes that SetPublic asked for.
@@ -46,7 +49,7 @@ func (y *YesNo) SetValue(value any) error {
 // registry has no API for it. Where a registry only knows the visibility of more
 // than the repository it fails with Usage, carrying the question, unless forced.
 func SetPublic(ctx context.Context, e *Env, args *SetPublicArgs) (*Visibility, error) {
-	name, err := e.name(args.Ref)
+	name, err := artifact.ParseName(args.Ref.text, cmp.Or(args.Server, e.Settings.DefaultDomain))
 	if err != nil {
 		return nil, err
 	}

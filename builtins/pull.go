@@ -1,10 +1,15 @@
 package builtins
 
-import "context"
+import (
+	"context"
+
+	"github.com/policyhost/policy/runtime/fault"
+)
 
 // PullArgs are the arguments of [Pull].
 type PullArgs struct {
-	Refs []Ref `arg:"" help:"Images to fetch from their registries."`
+	Refs     []Ref  `arg:"" help:"Images to fetch from their registries."`
+	UntarDir string `name:"untardir" placeholder:"DIR" complete:"folder" help:"Folder, which must be there, to extract the policy into, too."`
 }
 
 // Pull fetches images from their registries into the local store. Content is
@@ -12,7 +17,17 @@ type PullArgs struct {
 // on from there next time. It fails with NotFound for an image that the registry
 // does not have, Invalid for one that is not a policy image or arrives altered.
 func Pull(ctx context.Context, e *Env, args *PullArgs) (Images, error) {
-	return each(ctx, e, args.Refs, e.pull)
+	if args.UntarDir != "" && len(args.Refs) > 1 {
+		return nil, fault.New(fault.Usage, args.UntarDir, "one folder, %d policies", len(args.Refs)).
+			WithHint("pull them one at a time, each with a folder of its own")
+	}
+	return each(ctx, e, args.Refs, func(ctx context.Context, r Ref) (*Image, error) {
+		image, err := e.pull(ctx, r)
+		if err != nil || args.UntarDir == "" {
+			return image, err
+		}
+		return image, e.extract(ctx, Ref{image.Ref}, args.UntarDir)
+	})
 }
 
 func (e *Env) pull(ctx context.Context, r Ref) (*Image, error) {
