@@ -235,10 +235,14 @@ func (m *module) signatureAt(n starlark.Value) *signature {
 // or from outside. Builtins on the way, such as sorted, belong to their caller.
 func entered(thread *starlark.Thread) bool {
 	self := thread.DebugFrame(1).Callable().(*starlark.Function).Module()
-	for depth := 2; depth < thread.CallStackDepth(); depth++ {
-		if caller, ok := thread.DebugFrame(depth).Callable().(*starlark.Function); ok {
-			return caller.Module() != self
+	first := 2
+	for b := branchOf(thread); b != nil; b = b.parent {
+		for depth := first; depth < b.thread.CallStackDepth(); depth++ {
+			if caller, ok := b.thread.DebugFrame(depth).Callable().(*starlark.Function); ok {
+				return caller.Module() != self
+			}
 		}
+		first = 0
 	}
 	return true
 }

@@ -100,8 +100,7 @@ func (b Builtin) value(name string, m Module) *starlark.Builtin {
 func (b Builtin) call(thread *starlark.Thread, name string, m Module, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	r := runOf(thread)
 	if !b.Pure && r.loading {
-		return nil, (&fault.Error{Kind: fault.Script, Op: name, Err: errors.New("has an effect and cannot run while a file is loaded")}).
-			WithHint("call it inside a function")
+		return nil, hasEffect(name)
 	}
 	p, err := planOf(b.Args)
 	if err != nil {

@@ -149,14 +149,18 @@ func identifierAt(line string, col int) string {
 }
 
 // caller is the place of the innermost call in a script: a builtin may have been
-// called by another, such as sorted.
-func caller(thread *starlark.Thread) Position {
-	for depth := 1; depth < thread.CallStackDepth(); depth++ {
-		if pos := thread.CallFrame(depth).Pos; pos.Line > 0 {
-			return position(pos)
+// called by another, such as sorted, or by a branch that waits for it.
+func caller(thread *starlark.Thread) Position { return position(callPlace(thread)) }
+
+func callPlace(thread *starlark.Thread) syntax.Position {
+	for b := branchOf(thread); b != nil; b = b.parent {
+		for depth := range b.thread.CallStackDepth() {
+			if pos := b.thread.CallFrame(depth).Pos; pos.Line > 0 {
+				return pos
+			}
 		}
 	}
-	return Position{}
+	return syntax.Position{}
 }
 
 func position(p syntax.Position) Position {

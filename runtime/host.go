@@ -24,7 +24,7 @@ type Host struct {
 	Std   fs.FS                  // what @std// loads from
 	Root  string                 // the project's folder: what //file loads from, and files beside the script
 	Files fs.FS                  // the same as a file system; nil opens Root, and nothing outside it
-	Print func(Position, string) // print(): where it was called, and the text; nil drops it
+	Print func(Position, string) // print(): where it was called, and the text, one at a time; nil drops it
 	Now   time.Time              // what time.now() answers; zero is the time of loading
 
 	Limits Limits
@@ -47,7 +47,13 @@ func (h *Host) Load(ctx context.Context, src Source) (*Program, error) {
 	defer l.close()
 	main := l.mainModule(src)
 	r := newRun(h, l, true)
-	if err := r.do(ctx, func() error { return r.exec(main, src.Body) }); err != nil {
+	err := r.do(ctx, func() error {
+		if err := r.exec(main, src.Body); err != nil {
+			return err
+		}
+		return l.checkTasks(main)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return &Program{host: h, loader: l, main: main}, nil
@@ -83,6 +89,9 @@ func (h *Host) predeclared(m *module) starlark.StringDict {
 	maps.Copy(env, m.guards())
 	env[enumName] = starlark.NewBuiltin(enumName, refuseType)
 	env[recordName] = starlark.NewBuiltin(recordName, refuseType)
+	env["attempt"] = starlark.NewBuiltin("attempt", attempt)
+	env["parallel"] = starlark.NewBuiltin("parallel", parallel)
+	env["task"] = starlark.NewBuiltin("task", register)
 	env["fail"] = starlark.NewBuiltin("fail", reject)
 	env["struct"] = starlark.NewBuiltin("struct", starlarkstruct.Make)
 	env["json"] = starjson.Module

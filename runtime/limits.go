@@ -20,6 +20,7 @@ type Limits struct {
 	Time      time.Duration // of one call: none
 	Output    int64         // bytes printed by one call: 16 MiB
 	Heap      uint64        // bytes of the whole process, garbage included: 2 GiB
+	Parallel  int           // branches of parallel and tasks that work at once: 16
 
 	// Hint is asked what to type to raise a limit: "load steps", "load time",
 	// "depth", "steps", "time", "output" or "memory". Nil names the Go field.
@@ -52,6 +53,7 @@ func (l Limits) withDefaults() Limits {
 	l.Steps = cmp.Or(l.Steps, 1_000_000_000)
 	l.Output = cmp.Or(l.Output, 16<<20)
 	l.Heap = cmp.Or(l.Heap, 2<<30)
+	l.Parallel = max(cmp.Or(l.Parallel, 16), 1)
 	return l
 }
 

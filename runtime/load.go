@@ -39,7 +39,9 @@ type loader struct {
 	prefix  string // what the main file was typed with, before its path below the root
 	modules map[string]*module
 	stack   []*module // being loaded, outermost first
-	root    fs.FS     // the project's files, once one was needed
+	tasks   []*task   // that the main file registered
+	named   map[string]*task
+	root    fs.FS // the project's files, once one was needed
 	closers []io.Closer
 }
 
@@ -69,7 +71,7 @@ func (m *module) key() string {
 }
 
 func newLoader(h *Host, src Source) *loader {
-	return &loader{host: h, started: time.Now(), main: src.Name, modules: make(map[string]*module)}
+	return &loader{host: h, started: time.Now(), main: src.Name, modules: make(map[string]*module), named: make(map[string]*task)}
 }
 
 // mainModule places the main file below the root. Files beside it are shown the
@@ -198,7 +200,7 @@ func (r *run) exec(m *module, body bool) error {
 	if err != nil {
 		return err
 	}
-	globals, err := program.Init(r.thread, env)
+	globals, err := program.Init(r.first.thread, env)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (p *Program) Call(ctx context.Context, name string, args map[string]any, va
 	var result any
 	r := newRun(p.host, p.loader, false)
 	err = r.do(ctx, func() error {
-		v, err := starlark.Call(r.thread, fn, positional, keywords)
+		v, err := starlark.Call(r.first.thread, fn, positional, keywords)
 		if err != nil {
 			return err
 		}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 
 	"github.com/policyhost/policy/runtime/fault"
@@ -20,10 +20,18 @@ type run struct {
 	limits  Limits
 	loader  *loader
 	loading bool
-	thread  *starlark.Thread
+	first   *branch
 	ctx     context.Context // of the builtins
 	cancel  context.CancelFunc
-	printed int64
+	now     func() (time.Time, error)
+
+	stepsLeft atomic.Int64  // that no branch has taken yet
+	slots     chan struct{} // one for each branch that works, but not for the first
+	printing  sync.Mutex    // the host prints one text at a time
+	printed   int64         // under printing
+
+	mu       sync.Mutex
+	branches map[*branch]bool // under mu: all that run or wait
 
 	reason  atomic.Pointer[reason] // why it has to stop, if it has to
 	stopped chan struct{}          // closed once there is a reason
@@ -36,28 +44,34 @@ type reason struct {
 	patience time.Duration
 }
 
-const runKey = "policy.run"
-
-func runOf(thread *starlark.Thread) *run { return thread.Local(runKey).(*run) }
-
 func newRun(h *Host, l *loader, loading bool) *run {
-	r := &run{host: h, limits: h.Limits.withDefaults(), loader: l, loading: loading, stopped: make(chan struct{})}
-	r.thread = &starlark.Thread{Name: l.main, Print: r.print, Load: r.load}
-	r.thread.SetLocal(runKey, r)
+	r := &run{
+		host: h, limits: h.Limits.withDefaults(), loader: l, loading: loading,
+		stopped: make(chan struct{}), branches: make(map[*branch]bool),
+	}
+	r.slots = make(chan struct{}, r.limits.Parallel)
 	now := h.Now
 	if now.IsZero() {
 		now = l.started
 	}
-	startime.SetNow(r.thread, func() (time.Time, error) { return now.UTC(), nil })
-	limit, name, field := r.limits.Steps, "steps", "Steps"
-	if loading {
-		limit, name, field = r.limits.LoadSteps, "load steps", "LoadSteps"
-	}
-	r.thread.SetMaxExecutionSteps(limit)
-	r.thread.OnMaxSteps = func(*starlark.Thread) {
-		r.stop(r.limits.exceeded(name, field, "%d", limit), grace)
-	}
+	r.now = func() (time.Time, error) { return now.UTC(), nil }
+	r.stepsLeft.Store(int64(min(r.maxSteps(), NoLimit)))
+	r.first = r.branch(nil)
 	return r
+}
+
+func (r *run) maxSteps() uint64 {
+	if r.loading {
+		return r.limits.LoadSteps
+	}
+	return r.limits.Steps
+}
+
+func (r *run) outOfSteps() *fault.Error {
+	if r.loading {
+		return r.limits.exceeded("load steps", "LoadSteps", "%d", r.limits.LoadSteps)
+	}
+	return r.limits.exceeded("steps", "Steps", "%d", r.limits.Steps)
 }
 
 // do runs body on a goroutine of its own and returns its fault. A script that
@@ -108,11 +122,16 @@ func (r *run) do(ctx context.Context, body func() error) error {
 
 // stop asks the script to end; the first reason counts.
 func (r *run) stop(f *fault.Error, patience time.Duration) {
-	if r.reason.CompareAndSwap(nil, &reason{f, patience}) {
-		r.thread.Cancel(f.Error())
-		r.cancel()
-		close(r.stopped)
+	if !r.reason.CompareAndSwap(nil, &reason{f, patience}) {
+		return
 	}
+	r.mu.Lock()
+	for b := range r.branches {
+		b.thread.Cancel(f.Error())
+	}
+	r.mu.Unlock()
+	r.cancel()
+	close(r.stopped)
 }
 
 // ended is the fault of a context that is over: a fault when it was ended with
@@ -145,6 +164,8 @@ func (r *run) fault(err error) error {
 
 // print hands the text to the host until there is too much of it.
 func (r *run) print(thread *starlark.Thread, text string) {
+	r.printing.Lock()
+	defer r.printing.Unlock()
 	if r.givenUp.Load() {
 		return
 	}
