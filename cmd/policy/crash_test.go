@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -261,4 +262,36 @@ func (w *workshop) sound(t *testing.T) {
 	t.Helper()
 	w.must(t, "store", "check")
 	w.must(t, "store", "check", "--embedded")
+}
+
+// leave puts a file into the store root.
+func (w *workshop) leave(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(w.root(), name)
+	if err := os.MkdirAll(w.root(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// read gives a file of the store root, "" when it is not there.
+func (w *workshop) read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(w.root(), name))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func (w *workshop) root() string {
+	for _, v := range w.env {
+		if root, ok := strings.CutPrefix(v, "POLICY_FILE_STORE_ROOT="); ok {
+			return root
+		}
+	}
+	return ""
 }

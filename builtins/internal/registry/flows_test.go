@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -65,16 +66,16 @@ func TestTokensWearOut(t *testing.T) {
 // stream is a blob that is made as it is read: 200 MB take no room.
 type stream struct{ at, size int64 }
 
+// pattern is what it is made of, over and over.
+var pattern = bytes.Repeat([]byte("package authz\n\ndefault allow := false\n"), 1<<10)
+
 func (s *stream) Read(p []byte) (int, error) {
 	if s.at >= s.size {
 		return 0, io.EOF
 	}
-	p = p[:min(int64(len(p)), s.size-s.at)]
-	for i := range p {
-		p[i] = byte((s.at + int64(i)) >> 7)
-	}
-	s.at += int64(len(p))
-	return len(p), nil
+	n := copy(p[:min(int64(len(p)), s.size-s.at)], pattern[s.at%int64(len(pattern)):])
+	s.at += int64(n)
+	return n, nil
 }
 
 func (s *stream) Seek(offset int64, whence int) (int64, error) {
@@ -127,7 +128,7 @@ type drain struct {
 	mu       sync.Mutex
 	sessions int
 	begun    map[string]bool
-	tagged   bool
+	tagged   atomic.Bool
 }
 
 func (d *drain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -142,7 +143,7 @@ func (d *drain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 	case r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/"):
 		b, _ := io.ReadAll(r.Body)
-		d.tagged = true
+		d.tagged.Store(true)
 		w.Header().Set("Docker-Content-Digest", digest.FromBytes(b).String())
 		w.WriteHeader(http.StatusCreated)
 	case r.Method == http.MethodPut:
@@ -225,8 +226,8 @@ func TestRevokedInTheMiddle(t *testing.T) {
 			host := serve(t, s)
 			c := client(t, registry.Options{Timeouts: quick(), Log: logged(t), Credentials: give(registry.Credential{Username: user, Password: canary})})
 			_, err := c.Push(t.Context(), name(t, host+"/acme/authz:1"), img.manifest, img.desc, img)
-			if !errors.Is(err, tt.want) || d.tagged != (tt.want == nil) {
-				t.Errorf("got %v, tagged %v", err, d.tagged)
+			if !errors.Is(err, tt.want) || d.tagged.Load() != (tt.want == nil) {
+				t.Errorf("got %v, tagged %v", err, d.tagged.Load())
 			}
 			if err != nil && fault.Of(err).Hint != "policy login -s "+host+" -u USER" {
 				t.Errorf("hint %q", fault.Of(err).Hint)
