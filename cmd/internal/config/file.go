@@ -82,6 +82,13 @@ type fileParser struct {
 	home string
 }
 
+// retired are keys of opcr policy's older versions, which named registries that
+// were closed: they are taken, and mean nothing.
+var retired = map[string][]string{
+	"ci_templates":      {"server", "organization", "tag", "create_repo_timeout"},
+	"content_templates": {"server", "organization", "tag"},
+}
+
 func (p *fileParser) root(n *yaml.Node) error {
 	rows := map[string]setting{}
 	keys := []string{"registries", "token_defaults"}
@@ -93,6 +100,9 @@ func (p *fileParser) root(n *yaml.Node) error {
 		}
 	}
 	return p.mapping(n, "", keys, func(key string, v *yaml.Node) error {
+		if below := retired[key]; below != nil {
+			return p.nested(v, key, rows, below)
+		}
 		switch key {
 		case "registries":
 			return p.mapping(v, key, nil, p.registry)
@@ -202,7 +212,7 @@ func (p *fileParser) mapping(n *yaml.Node, name string, known []string, fn func(
 			return p.fault(n.Content[i], "the key %q is there twice", k.Value)
 		}
 		seen[k.Value] = true
-		if known != nil && !slices.Contains(known, k.Value) {
+		if known != nil && !slices.Contains(known, k.Value) && (name != "" || retired[k.Value] == nil) {
 			return unknownKey(p.at(n.Content[i]), k.Value, name, known)
 		}
 		if err := fn(k.Value, n.Content[i+1]); err != nil {
