@@ -45,7 +45,7 @@ func (c *replCommand) run(ctx context.Context, a *app, flags *config.Flags) erro
 	if err != nil {
 		return s.answer(nil, fault.In("repl", "", err))
 	}
-	defer policy.Close()
+	defer func() { _ = policy.Close() }()
 	s.stop() // nothing is fetched from here on
 	shell := &repl{session: s, policy: policy}
 	if !a.printer.ErrTerminal || !term.IsTerminal(int(os.Stdin.Fd())) {

@@ -298,7 +298,7 @@ func (s *Session) module() *ast.Module {
 		return m
 	}
 	m := &ast.Module{Package: s.active}
-	m.SetRegoVersion(s.parser.RegoVersion)
+	m.SetRegoVersionSpan(ast.RegoVersionSpanOf(s.parser.RegoVersion))
 	return m
 }
 

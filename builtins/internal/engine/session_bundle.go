@@ -25,7 +25,7 @@ func (b *Bundle) with(own map[string]*ast.Module) *Bundle {
 	}
 	next.opts.Key, next.opts.Trusted = "", false // these are about b alone
 	for _, name := range slices.Sorted(maps.Keys(own)) {
-		m := &module{parsed: own[name], version: own[name].RegoVersion(), pkg: pathOf(own[name].Package)}
+		m := &module{parsed: own[name], version: own[name].RegoVersionSpan().Max(), pkg: pathOf(own[name].Package)}
 		m.once.Do(func() {}) // it is parsed
 		next.modules = append(next.modules, m)
 	}
