@@ -83,8 +83,11 @@ type removals struct {
 func askRepositories(repositories []artifact.Name, tags [][]artifact.Name) error {
 	var names, all []string
 	for i, r := range repositories {
-		count := fmt.Sprintf("all its %d tags", len(tags[i]))
-		if len(tags[i]) == 1 {
+		count := fmt.Sprintf("its %d tags", len(tags[i]))
+		switch len(tags[i]) {
+		case 0:
+			count = "no tags"
+		case 1:
 			count = "its tag " + tags[i][0].Tag
 		}
 		names = append(names, r.Familiar())
@@ -100,6 +103,10 @@ func (e *Env) removeRepository(ctx context.Context, repository artifact.Name, ta
 	done, err := e.Remote.DeleteRepository(ctx, repository)
 	if err != nil {
 		return nil, err
+	}
+	if !done && len(tags) == 0 {
+		return nil, fault.New(fault.NotFound, repository.Familiar(), "it has no tags to remove").
+			WithHint("see what is there: policy images --remote %s", repository.Registry)
 	}
 	if !done {
 		return each(ctx, e, tagged(tags), e.removeRemote)
