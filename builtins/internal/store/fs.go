@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"io/fs"
@@ -113,7 +114,7 @@ func sameFile(a, b fs.FileInfo) bool {
 
 // writeFile writes b to temp, makes it durable and gives it its name.
 func (s *Store) writeFile(temp, name string, b []byte) error {
-	err := s.writeTemp(temp, b)
+	err := s.writeTemp(temp, content(b))
 	if err == nil {
 		err = s.fs.Rename(temp, name)
 	}
@@ -124,14 +125,21 @@ func (s *Store) writeFile(temp, name string, b []byte) error {
 	return s.fs.SyncDir(filepath.Dir(name))
 }
 
-func (s *Store) writeTemp(temp string, b []byte) error {
+// content writes b and nothing else.
+func content(b []byte) func(*bufio.Writer) {
+	return func(w *bufio.Writer) { _, _ = w.Write(b) }
+}
+
+func (s *Store) writeTemp(temp string, write func(*bufio.Writer)) error {
 	f, err := s.fs.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
-	if n, err := f.WriteAt(b, 0); err != nil || n < len(b) {
+	w := bufio.NewWriterSize(io.NewOffsetWriter(f, 0), 64<<10)
+	write(w)
+	if err := w.Flush(); err != nil {
 		_ = f.Close()
-		return errors.Join(err, shortWrite(n, len(b)))
+		return err
 	}
 	if err := f.Sync(); err != nil {
 		_ = f.Close()

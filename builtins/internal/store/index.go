@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -14,7 +15,6 @@ import (
 type index struct {
 	head, tail []byte   // before the "[" and after the "]" of "manifests"
 	entries    [][]byte // raw objects
-	size       int      // of the file, a hint for bytes()
 	escaped    bool     // some string has a backslash: it may be spelled in another way
 	dirty      bool
 	names      map[string]int // name to last position, made when it pays
@@ -33,7 +33,6 @@ func emptyIndex() *index {
 // is all that Repair wants of a damaged file.
 func parseIndex(b []byte) (*index, error) {
 	ix := emptyIndex()
-	ix.size = len(b)
 	ix.escaped = bytes.IndexByte(b, '\\') >= 0
 	s := scanner{b: b}
 	found, members, last := false, 0, 0
@@ -90,19 +89,18 @@ func (ix *index) insertList(b []byte, members, last int) {
 	ix.tail = b[last:]
 }
 
-// bytes is the whole file.
-func (ix *index) bytes() []byte {
-	b := make([]byte, 0, ix.size+4096)
-	b = append(b, ix.head...)
-	b = append(b, '[')
+// write writes the whole file. Its error is that of w.Flush.
+func (ix *index) write(w *bufio.Writer) {
+	_, _ = w.Write(ix.head)
+	_ = w.WriteByte('[')
 	for i, raw := range ix.entries {
 		if i > 0 {
-			b = append(b, ',')
+			_ = w.WriteByte(',')
 		}
-		b = append(b, raw...)
+		_, _ = w.Write(raw)
 	}
-	b = append(b, ']')
-	return append(b, ix.tail...)
+	_ = w.WriteByte(']')
+	_, _ = w.Write(ix.tail)
 }
 
 func (ix *index) entry(i int) (Entry, error) {

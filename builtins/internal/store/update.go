@@ -112,7 +112,7 @@ func (s *Store) writeIndex(ix *index, generation fs.FileInfo, backup string, dur
 	if err := s.makeDir(s.path(ingestDir)); err != nil {
 		return err
 	}
-	err := s.writeTemp(temp, ix.bytes())
+	err := s.writeTemp(temp, ix.write)
 	var ours fs.FileInfo
 	if err == nil {
 		ours, err = s.fs.Stat(temp)
@@ -158,7 +158,7 @@ func (s *Store) keep(backup string) error {
 	if err != nil {
 		return err
 	}
-	return s.writeTemp(backup, b)
+	return s.writeTemp(backup, content(b))
 }
 
 func (s *Store) unchanged(generation fs.FileInfo) error {
