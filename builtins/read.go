@@ -74,39 +74,46 @@ func Tags(ctx context.Context, e *Env, args *TagsArgs) ([]string, error) {
 	return tags, err
 }
 
-// PathArgs name a file below the project folder.
+// PathArgs name a file below the project folder, and what to give when it does
+// not exist.
 type PathArgs struct {
-	Path string `arg:"" help:"File below the project folder."`
+	Path    string `arg:"" help:"File below the project folder."`
+	Default Value  `help:"What to give when there is no such file, instead of failing."`
 }
 
 // maxText bounds a file read into a script: 256 MiB.
 const maxText = 256 << 20
 
-// ReadText gives the text of a file.
-func ReadText(_ context.Context, e *Env, args *PathArgs) (string, error) {
-	text, err := readAll(e.Files, args.Path, maxText)
-	return string(text), err
-}
-
-// ReadJSON gives the value of a JSON file.
-func ReadJSON(_ context.Context, e *Env, args *PathArgs) (json.RawMessage, error) {
-	text, err := readAll(e.Files, args.Path, maxText)
+// read gives what parse makes of a file.
+func (a *PathArgs) read(e *Env, parse func(text []byte) (any, error)) (any, error) {
+	text, err := readAll(e.Files, a.Path, maxText)
+	if a.Default.given && errors.Is(err, fault.NotFound) {
+		return a.Default.value, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := artifact.ValidateJSON(bytes.NewReader(text)); err != nil {
-		return nil, fault.New(fault.Invalid, args.Path, "not JSON: %w", err)
-	}
-	return text, nil
+	return parse(text)
 }
 
-// ReadYAML gives the value of a YAML file.
-func ReadYAML(_ context.Context, e *Env, args *PathArgs) (json.RawMessage, error) {
-	text, err := readAll(e.Files, args.Path, maxText)
-	if err != nil {
-		return nil, err
-	}
-	return yamlToJSON(args.Path, text)
+// ReadText gives the text of a file, a string.
+func ReadText(_ context.Context, e *Env, args *PathArgs) (any, error) {
+	return args.read(e, func(text []byte) (any, error) { return string(text), nil })
+}
+
+// ReadJSON gives the value of a JSON file, a json.RawMessage.
+func ReadJSON(_ context.Context, e *Env, args *PathArgs) (any, error) {
+	return args.read(e, func(text []byte) (any, error) {
+		if err := artifact.ValidateJSON(bytes.NewReader(text)); err != nil {
+			return nil, fault.New(fault.Invalid, args.Path, "not JSON: %w", err)
+		}
+		return json.RawMessage(text), nil
+	})
+}
+
+// ReadYAML gives the value of a YAML file, a json.RawMessage.
+func ReadYAML(_ context.Context, e *Env, args *PathArgs) (any, error) {
+	return args.read(e, func(text []byte) (any, error) { return yamlToJSON(args.Path, text) })
 }
 
 // GlobArgs are the arguments of [Glob].

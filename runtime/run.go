@@ -156,7 +156,9 @@ func (r *run) fault(err error) error {
 	f := r.loader.fault(err)
 	if why := r.reason.Load(); why != nil {
 		stopped := *why.fault
-		stopped.Trace = f.Trace
+		for at := f; at != nil; at, _ = errors.AsType[*fault.Error](at.Err) { // through the branches
+			stopped.Trace = append(stopped.Trace, at.Trace...)
+		}
 		return &stopped
 	}
 	return f

@@ -33,11 +33,12 @@ func (p *pipeline) argsFile(chosen *runtime.Function, words []string, tail int) 
 	if strings.EqualFold(filepath.Ext(name), ".json") {
 		read = builtins.ReadJSON
 	}
-	text, err := read(context.Background(), env, &builtins.PathArgs{Path: name})
+	value, err := read(context.Background(), env, &builtins.PathArgs{Path: name})
 	if err != nil {
 		return nil, err
 	}
 	file := &argsFile{}
+	text, _ := value.(json.RawMessage) // which both of them give
 	if err := json.Unmarshal(text, &file.values); err != nil {
 		return nil, fault.New(fault.Usage, name, "does not hold parameters and their values").
 			WithHint("a line for each, such as: %s: VALUE", firstName(chosen))

@@ -11,14 +11,16 @@ import (
 	"github.com/policyhost/policy/runtime/fault"
 )
 
-// call is a function of a pipeline with its arguments, and the flags that are
-// the host's.
+// call is a function of a pipeline with its arguments, or tasks, and the flags
+// that are the host's.
 type call struct {
-	function string
+	function string // the names of the tasks, when it is them
 	named    map[string]any
 	rest     []any
 	secrets  []string           // parameters whose values say where a secret is
 	list     []runtime.Function // to be listed instead
+	tasks    []string           // to be run instead of a function
+	order    []runtime.Task     // those, behind what they depend on
 	host     hostFlags
 }
 
@@ -41,6 +43,14 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 		}
 		return p.parseList(functions, words, tail)
 	}
+	helps := slices.Contains(words, "--help") || slices.Contains(words, "-h")
+	task := p.namesTask(functions, words)
+	switch {
+	case task && helps:
+		chosen = nil
+	case task || p.wantsGraph(chosen, words, tail):
+		return p.parseTasks(words, tail)
+	}
 	file, err := p.argsFile(chosen, words, tail)
 	if err != nil {
 		return nil, err
@@ -61,7 +71,7 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 			panic(r)
 		}
 	}()
-	if chosen == nil && len(functions) > 0 && !slices.Contains(words, "--help") && !slices.Contains(words, "-h") {
+	if chosen == nil && len(functions)+len(p.tasks(functions)) > 0 && !helps {
 		return nil, p.noFunction(functions, words)
 	}
 	if chosen != nil && !slices.Contains(words, chosen.Name) && !slices.Contains(words, dashed(chosen.Name)) {
@@ -69,7 +79,7 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 	}
 	ctx, err := parser.Parse(slices.Concat(p.hostWords(tail), words))
 	if err != nil {
-		return nil, usage(err)
+		return nil, p.hidden(chosen, usage(err))
 	}
 	if chosen == nil {
 		return nil, p.noFunction(functions, words)
@@ -112,13 +122,16 @@ func (p *pipeline) grammar(flags *hostFlags, offered []runtime.Function, doc str
 	options := append(p.kongOptions(),
 		kong.Name("policy run "+p.source.Name),
 		kong.Description(doc),
-		kong.ExplicitGroups([]kong.Group{{Key: "Functions", Title: "Functions:"}, {Key: "Global flags", Title: "Global flags:"}}),
+		kong.ExplicitGroups([]kong.Group{{Key: "Functions", Title: "Functions:"}, {Key: "Tasks", Title: "Tasks:"}, {Key: "Global flags", Title: "Global flags:"}}),
 		kong.PostBuild(functionFlagsWin))
 	commands := map[string]*function{}
 	for _, f := range offered {
 		command := newFunction(f, optional)
 		commands[f.Name] = command
 		options = append(options, command.option())
+	}
+	for _, t := range p.tasks(offered) {
+		options = append(options, taskOption(t))
 	}
 	parser, err := kong.New(flags, options...)
 	if err != nil {
@@ -135,30 +148,32 @@ func (p *pipeline) hostWords(tail int) []string {
 
 // choose finds the function that words name, main when they name none.
 func (p *pipeline) choose(functions []runtime.Function, words []string) *runtime.Function {
-	find := func(name string) *runtime.Function {
-		for i, f := range functions {
-			if f.Name == name || dashed(f.Name) == name {
-				return &functions[i]
-			}
-		}
-		return nil
-	}
-	hasMain := find("main")
+	hasMain := functionNamed(functions, "main")
 	for _, w := range words {
 		if w == "--" {
 			break
 		}
-		if f := find(w); f != nil {
+		if f := functionNamed(functions, w); f != nil {
 			return f
 		}
 		if !strings.HasPrefix(w, "-") && hasMain != nil {
 			break // an argument: main's
 		}
 	}
-	if len(words) > 0 && len(functions) > 1 && (words[0] == "--help" || words[0] == "-h") {
+	if len(words) > 0 && len(functions)+len(p.tasks(functions)) > 1 && (words[0] == "--help" || words[0] == "-h") {
 		return nil // the list of all
 	}
 	return hasMain
+}
+
+// functionNamed is the function that a word of the command line names.
+func functionNamed(functions []runtime.Function, word string) *runtime.Function {
+	for i, f := range functions {
+		if f.Name == word || dashed(f.Name) == word {
+			return &functions[i]
+		}
+	}
+	return nil
 }
 
 func (p *pipeline) noFunction(functions []runtime.Function, words []string) error {
@@ -166,19 +181,22 @@ func (p *pipeline) noFunction(functions []runtime.Function, words []string) erro
 	for _, f := range functions {
 		names = append(names, f.Name)
 	}
+	for _, t := range p.tasks(functions) {
+		names = append(names, t.Name)
+	}
 	if len(names) == 0 {
 		return fault.New(fault.Usage, p.source.Name, "has no public function to run").WithHint("define one: def main(): …")
 	}
 	for _, w := range words {
 		if !strings.HasPrefix(w, "-") {
-			f := fault.New(fault.Usage, p.source.Name, "has no function %q and no main; it has %s", w, strings.Join(names, ", "))
+			f := fault.New(fault.Usage, p.source.Name, "has no function or task %q and no main; it has %s", w, strings.Join(names, ", "))
 			if near := fault.Nearest(w, names); near != "" {
 				return f.WithHint("did you mean %q?", near)
 			}
 			return f
 		}
 	}
-	return fault.New(fault.Usage, p.source.Name, "has no main; name one of its functions: %s", strings.Join(names, ", ")).
+	return fault.New(fault.Usage, p.source.Name, "has no main; name one of its functions or tasks: %s", strings.Join(names, ", ")).
 		WithHint("policy run %s %s --help", p.source.Name, names[0])
 }
 

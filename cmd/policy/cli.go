@@ -155,7 +155,7 @@ func (a *app) kongOptions() []kong.Option {
 // groups are the headings of the help, in their order.
 func groups() []kong.Group {
 	var all []kong.Group
-	for _, title := range []string{"Functions", "Pipelines", builtins.GroupImages, builtins.GroupRegistries, builtins.GroupPolicies, "Housekeeping", "Global flags"} {
+	for _, title := range []string{"Functions", "Tasks", "Pipelines", builtins.GroupImages, builtins.GroupRegistries, builtins.GroupPolicies, "Housekeeping", "Global flags"} {
 		all = append(all, kong.Group{Key: title, Title: title + ":"})
 	}
 	return all

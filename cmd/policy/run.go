@@ -20,7 +20,7 @@ import (
 type runCommand struct {
 	runFlags
 	Expr []string `short:"e" sep:"none" placeholder:"LINE" help:"Run a line of Starlark instead of a file; several make the body of a function."`
-	Args []string `arg:"" optional:"" passthrough:"" name:"file" usage:"[<file> [<function> [<args> ...]]]" complete:"pipeline" help:"Pipeline to run, or - for standard input; then one of its functions and that function's arguments."`
+	Args []string `arg:"" optional:"" passthrough:"" name:"file" usage:"[<file> [<function> [<args> ...] | <task> ...]]" complete:"pipeline" help:"Pipeline to run, or - for standard input; then one of its functions and that function's arguments, or some of its tasks."`
 }
 
 // runFlags may stand before FILE, and after it as long as the function has no
@@ -30,13 +30,17 @@ type runFlags struct {
 	ArgsFile string `name:"args" placeholder:"FILE" complete:"file" help:"YAML or JSON file with values of the function's parameters; flags win."`
 	List     bool   `help:"List the functions with their parameters and types, and run none."`
 	MaxSteps uint64 `placeholder:"N" help:"Steps that the pipeline may take."`
+
+	Graph graphFormat `help:"Print the graph of the tasks, and run none; --graph=dot and --graph=mermaid draw it for Graphviz and Mermaid."`
+	Jobs  uint16      `short:"j" placeholder:"N" help:"Tasks, and calls of parallel, that work at once (16)."`
 }
 
 func (*runCommand) Help() string {
 	return `Every public function of FILE is a command: parameters without a default are
-its arguments, the others its flags. Without a function's name, main runs.
+its arguments, the others its flags. Without a function's name, main runs. Tasks
+that FILE registers run with all that they depend on, at once where they can.
 
-    policy run FILE --help             lists the functions
+    policy run FILE --help             lists the functions and tasks
     policy run FILE FUNCTION --help    shows what one takes
 
 Example:
@@ -59,6 +63,10 @@ func (c *runCommand) run(ctx context.Context, a *app, flags *config.Flags) error
 		return err
 	}
 	a.printer.Format = call.host.Output
+	if call.host.Graph != "" {
+		graph, err := p.graph(call.order, call.host.Graph, a.printer.Format)
+		return a.answer(graph, err)
+	}
 	if call.list != nil {
 		return a.answer(listing(call.list, a.printer.Format), nil)
 	}
@@ -192,10 +200,16 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	}
 	p.host.Limits.Steps = c.host.MaxSteps
 	p.host.Limits.Heap = uint64(c.host.MaxHeap) << 20
+	p.host.Limits.Parallel = int(c.host.Jobs)
 	if err := c.readSecrets(s.env); err != nil {
 		return err
 	}
-	result, err := p.program.Call(s.ctx, c.function, c.named, c.rest)
+	var result any
+	if len(c.tasks) > 0 {
+		result, err = p.runTasks(s.ctx, c)
+	} else {
+		result, err = p.program.Call(s.ctx, c.function, c.named, c.rest)
+	}
 	if s.ended(err) {
 		err = context.Cause(s.ctx)
 	}
