@@ -243,7 +243,7 @@ func TestTrace(t *testing.T) {
 	host := testHost(t)
 	host.Root, host.Files = "", fstest.MapFS{
 		"lib/a.star": {Data: []byte("load(\":b.star\", \"b\")\r\n\r\ndef a(x):\r\n    return b(x)\r\n")},
-		"lib/b.star": {Data: []byte("def b(x):\n    for r in x:\n        push( r, forc = True )\n")},
+		"lib/b.star": {Data: []byte("def b(x):\n    for r in x:\n        push( r, **{\"forc\": True} )\n")},
 	}
 	p, err := host.Load(t.Context(), runtime.Source{Name: "some/where/lib/main.star", Dir: "lib", Text: []byte(
 		"load(\"//lib/a.star\", \"a\")\n\ndef main():\n    y = [a(x) for x in [[\"i\"]]]\n")})
@@ -255,7 +255,7 @@ func TestTrace(t *testing.T) {
 	want := []fault.Frame{
 		{Func: "main", File: "some/where/lib/main.star", Line: 4, Col: 10, Source: `    y = [a(x) for x in [["i"]]]`},
 		{Func: "a", File: "some/where/lib/a.star", Line: 4, Col: 12, Source: "    return b(x)"},
-		{Func: "b", File: "some/where/lib/b.star", Line: 3, Col: 9, Source: "        push( r, forc = True )"},
+		{Func: "b", File: "some/where/lib/b.star", Line: 3, Col: 9, Source: `        push( r, **{"forc": True} )`},
 	}
 	if !reflect.DeepEqual(f.Trace, want) {
 		t.Errorf("got %s", show(err))

@@ -131,6 +131,10 @@ type definition struct {
 	name   *syntax.Ident
 	call   *syntax.CallExpr
 	fields []fieldExpr // of a record
+
+	enum      *enumType // what it certainly defines, once a check needed it
+	rec       *recordType
+	resolving bool
 }
 
 // isRecord tells a record from an enum.
@@ -162,6 +166,7 @@ func definitions(f *syntax.File) ([]*definition, error) {
 			if err := d.readFields(); err != nil {
 				return nil, err
 			}
+			call.Args = nil // types are no expressions, as in list[str]
 		}
 		all = append(all, d)
 	}
@@ -170,8 +175,7 @@ func definitions(f *syntax.File) ([]*definition, error) {
 
 // nameTypes tells each type its name: NAME = enum(…) becomes NAME =
 // enum*("NAME", …), and NAME = record(…) becomes NAME = record*(n), where n says
-// which definition has its fields: types are written in ways that are no
-// expressions, as in list[str].
+// which definition has its fields.
 func (m *module) nameTypes() {
 	for i, d := range m.definitions {
 		fn := d.call.Fn.(*syntax.Ident)

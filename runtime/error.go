@@ -17,6 +17,9 @@ import (
 // becomes Script and names its place.
 func (l *loader) fault(err error) *fault.Error {
 	trace := l.trace(err)
+	if c, ok := errors.AsType[*checked](err); ok {
+		return c.fault
+	}
 	if p, ok := errors.AsType[*placed](err); ok {
 		return l.placedFault(p, trace)
 	}

@@ -46,8 +46,8 @@ def main(name, *, times = 1):
     print(greeting.text)
     return greeting
 
-def wrong():
-    greet("you", tone = "cur")
+def toned(tone):
+    greet("you", tone = tone)
 `)})
 	if err != nil {
 		fmt.Println(err)
@@ -60,17 +60,17 @@ def wrong():
 	result, err := program.Call(context.Background(), "main", map[string]any{"name": "you", "times": 2}, nil)
 	fmt.Println(result.(*Greeting).Tone, err)
 
-	_, err = program.Call(context.Background(), "wrong", nil, nil)
+	_, err = program.Call(context.Background(), "toned", map[string]any{"tone": "cur"}, nil)
 	fmt.Println(err)
 	f, _ := errors.AsType[*fault.Error](err)
 	fmt.Println(f.Kind, f.Hint)
 	fmt.Println(f.Trace[0].Line, f.Trace[0].Source)
 	// Output:
 	// main Greets from a script. 2
-	// wrong  0
+	// toned  1
 	// hello.star:5:10: hello you hello you
 	// kind <nil>
 	// greet: parameter tone: got "cur", want one of kind, curt
 	// usage did you mean "curt"?
-	// 9     greet("you", tone = "cur")
+	// 9     greet("you", tone = tone)
 }

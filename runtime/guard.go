@@ -44,7 +44,7 @@ func guardRepetition(f *syntax.File, text []byte) {
 func rewrite(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Interface:
-		if v.IsNil() {
+		if v.IsNil() || v.Type().NumMethod() == 0 { // what the resolver left there goes in circles
 			return
 		}
 		rewrite(v.Elem())

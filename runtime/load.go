@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -41,7 +42,8 @@ type loader struct {
 	stack   []*module // being loaded, outermost first
 	tasks   []*task   // that the main file registered
 	named   map[string]*task
-	root    fs.FS // the project's files, once one was needed
+	root    fs.FS              // the project's files, once one was needed
+	peeked  map[string]*module // parsed, and not loaded yet
 	closers []io.Closer
 }
 
@@ -55,6 +57,8 @@ type module struct {
 	body    *syntax.DefStmt     // the function main, when the text is the body of one
 	globals starlark.StringDict // nil until it is loaded
 
+	env         starlark.StringDict // what it sees besides the language's names, once it was needed
+	top         map[string]*symbol  // what it defines, once it was needed
 	builtins    []Builtin
 	resultTypes map[string]reflect.Type // what builtins give, once it was needed
 	annotations []*annotations
@@ -147,7 +151,9 @@ func (r *run) module(from *module, name string) (*module, error) {
 		f.Op, f.Subject = "load", quote(name)
 		return nil, f
 	}
-	if m.text, err = l.read(m, name); err != nil {
+	if known := l.peeked[m.key()]; known != nil {
+		m = known
+	} else if m.text, err = l.read(m, name); err != nil {
 		return nil, err
 	}
 	if err := r.ctx.Err(); err != nil {
@@ -171,20 +177,21 @@ func (m *module) takes(name string, globals starlark.StringDict) error {
 			if globals.Has(wanted.Name) {
 				continue
 			}
-			var public []string
-			for _, there := range globals.Keys() {
-				if !strings.HasPrefix(there, "_") {
-					public = append(public, there)
-				}
-			}
-			f := loadFault(fault.Script, name, "it has no %q", wanted.Name)
-			if near := fault.Nearest(wanted.Name, public); near != "" {
-				return f.WithHint("did you mean %q?", near)
-			}
-			return f.WithHint("it has %s", cmp.Or(strings.Join(public, ", "), "nothing to load"))
+			public := slices.DeleteFunc(globals.Keys(), func(n string) bool { return strings.HasPrefix(n, "_") })
+			return lacks(name, wanted.Name, public)
 		}
 	}
 	return nil
+}
+
+// lacks says that the file a load statement calls name does not have what it
+// wants, but only what is public.
+func lacks(name, wanted string, public []string) *fault.Error {
+	f := loadFault(fault.Script, name, "it has no %q", wanted)
+	if near := fault.Nearest(wanted, public); near != "" {
+		return f.WithHint("did you mean %q?", near)
+	}
+	return f.WithHint("it has %s", cmp.Or(strings.Join(public, ", "), "nothing to load"))
 }
 
 // exec runs the top level of a module and freezes what it defined.
@@ -192,10 +199,17 @@ func (r *run) exec(m *module, body bool) error {
 	l := r.loader
 	l.modules[m.key()] = m
 	l.stack = append(l.stack, m)
-	if err := parse(m, body); err != nil {
-		return err
+	if m.file == nil {
+		if err := parse(m, body); err != nil {
+			return err
+		}
+		if m.Main {
+			if err := r.check(m); err != nil {
+				return err
+			}
+		}
 	}
-	env := r.host.predeclared(m)
+	env := l.env(m)
 	program, err := compile(m, env)
 	if err != nil {
 		return err
@@ -330,7 +344,7 @@ func loadFault(kind fault.Kind, name, format string, args ...any) *fault.Error {
 
 // line is a line of a loaded file as traces quote it.
 func (l *loader) line(file string, n int) string {
-	for _, m := range l.modules {
+	for _, m := range slices.Concat(slices.Collect(maps.Values(l.modules)), slices.Collect(maps.Values(l.peeked))) {
 		if m.Name != file {
 			continue
 		}

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"strings"
 
 	"go.starlark.net/syntax"
@@ -16,28 +17,41 @@ func Outline(text []byte) []Function {
 	if parse(m, false) != nil {
 		return nil
 	}
+	l := newLoader(&Host{}, Source{})
+	c := newChecker(context.Background(), l, m)
 	var all []Function
-	enums := m.enumMembers()
 	for _, stmt := range m.file.Stmts {
 		def, ok := stmt.(*syntax.DefStmt)
 		if !ok || strings.HasPrefix(def.Name.Name, "_") {
 			continue
 		}
-		f := Function{Name: def.Name.Name, Params: outlineParams(def.Params), Pos: position(def.Def)}
-		if a := m.annotationsOf(def); a != nil {
-			annotateParams(f.Params, a, enums)
-			if a.result != nil {
-				f.Result = a.result.String()
-			}
-		}
-		var help map[string]string
-		f.Summary, f.Doc, help = splitDoc(docstring(&syntax.File{Stmts: def.Body}))
+		f := outlineFunction(def, m.annotationsOf(def))
 		for i := range f.Params {
-			f.Params[i].Help = help[f.Params[i].Name]
+			if t := c.annotated(m, def, f.Params[i].Name); t != nil {
+				f.Params[i].read(t)
+			}
 		}
 		all = append(all, f)
 	}
 	return all
+}
+
+// outlineFunction is what the text of a function says of it.
+func outlineFunction(def *syntax.DefStmt, a *annotations) Function {
+	f := Function{Name: def.Name.Name, Params: outlineParams(def.Params), Pos: position(def.Def)}
+	var help map[string]string
+	f.Summary, f.Doc, help = splitDoc(docstring(&syntax.File{Stmts: def.Body}))
+	for i := range f.Params {
+		p := &f.Params[i]
+		p.Help = help[p.Name]
+		if a != nil && a.params[p.Name] != nil {
+			p.Type = a.params[p.Name].String()
+		}
+	}
+	if a != nil && a.result != nil {
+		f.Result = a.result.String()
+	}
+	return f
 }
 
 func outlineParams(exprs []syntax.Expr) []Param {
@@ -63,70 +77,6 @@ func outlineParams(exprs []syntax.Expr) []Param {
 		all = append(all, p)
 	}
 	return append(all, last...)
-}
-
-// enumMembers are the values of the enums that a file defines, by their names.
-func (m *module) enumMembers() map[string][]string {
-	all := make(map[string][]string)
-	for _, d := range m.definitions {
-		if d.isRecord() {
-			continue
-		}
-		for _, arg := range d.call.Args {
-			if text, ok := arg.(*syntax.Literal); ok && text.Token == syntax.STRING {
-				all[d.name.Name] = append(all[d.name.Name], text.Value.(string))
-			}
-		}
-	}
-	return all
-}
-
-func annotateParams(params []Param, a *annotations, enums map[string][]string) {
-	for i := range params {
-		p := &params[i]
-		e := a.params[p.Name]
-		if e == nil {
-			continue
-		}
-		p.Type = e.String()
-		p.Kind, p.Choices = e.word(enums)
-		if p.Variadic || p.Extra {
-			p.Choices = nil
-		}
-	}
-}
-
-// word is the kind of a type and its choices, as far as the spelling says: what
-// typ.word and typ.choices say of the type itself.
-func (e *typeExpr) word(enums map[string][]string) (kind string, choices []string) {
-	switch e.name {
-	case "|":
-		var some []*typeExpr
-		for _, a := range e.args {
-			if a.name != "None" {
-				some = append(some, a)
-			}
-		}
-		if len(some) == 1 {
-			return some[0].word(enums)
-		}
-	case "str":
-		return "string", nil
-	case "int", "float", "bool", "dict":
-		return e.name, nil
-	case "list", "set", "tuple":
-		if len(e.args) == 0 {
-			return "list", nil
-		}
-		if item, choices := e.args[0].word(enums); item != "list" && item != "dict" {
-			return "list", choices
-		}
-	default:
-		if members, ok := enums[e.name]; ok {
-			return "enum", members
-		}
-	}
-	return "any", nil
 }
 
 // literal is the kind of a default, and its value where that is one token.

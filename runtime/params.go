@@ -143,15 +143,24 @@ func parameters(fn *starlark.Function, sig *signature) []Param {
 		if t == nil {
 			continue
 		}
-		p.Type, p.Kind, p.Choices = e.String(), t.word(), t.choices()
-		if p.Kind == "list" {
-			p.Choices = t.item(0).choices()
-		}
 		if p.Variadic || p.Extra {
-			p.Kind, p.Choices = t.item(p.starred()-1).word(), nil
+			t = t.item(p.starred() - 1)
 		}
+		p.Type = e.String()
+		p.read(t)
 	}
 	return all
+}
+
+// read says how a parameter of type t is read from a command line.
+func (p *Param) read(t *typ) {
+	p.Kind, p.Choices = t.word(), nil
+	switch p.Kind {
+	case "enum":
+		p.Choices = t.choices()
+	case "list":
+		p.Choices = t.item(0).choices()
+	}
 }
 
 // starred is 1 for *args, 2 for **kwargs.

@@ -24,8 +24,6 @@ def f(version: str, n: int, *rest: int, stage: Stage = "staging", stages: list[S
 
 def plain(x) -> int:
     return x
-def liar(x: int) -> str:
-    return x
 `
 
 // TestTypedFunctions is what a command line learns of annotations.
