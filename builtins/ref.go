@@ -145,19 +145,26 @@ func (e *Env) byDigest(ctx context.Context, prefix string) (store.Entry, error) 
 // missing says that an image is not in the store, and what to do about it.
 func (e *Env) missing(ctx context.Context, name artifact.Name) error {
 	f := fault.New(fault.NotFound, name.String(), "not in the local store")
-	if all, err := e.Store.List(ctx); err == nil {
-		var names []string
-		for _, entry := range all {
-			if withoutHost(entry.Name) == withoutHost(name.Tagged()) { // named when another domain was the default
-				return f.WithHint("did you mean %s?", entry.Name)
-			}
-			names = append(names, e.short(entry.Name))
-		}
-		if near := fault.Nearest(e.short(name.Tagged()), names); near != "" {
-			return f.WithHint("did you mean %s?", near)
-		}
+	if near := e.near(ctx, name); near != "" {
+		return f.WithHint("did you mean %s?", near)
 	}
 	return f.WithHint("pull it (policy pull %s) or build it (policy build DIR -t %s)", name.Tagged(), name.Tagged())
+}
+
+// near is the name in the store that name was meant to be, "" if none is like it.
+func (e *Env) near(ctx context.Context, name artifact.Name) string {
+	all, err := e.Store.List(ctx)
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, entry := range all {
+		if withoutHost(entry.Name) == withoutHost(name.Tagged()) { // named when another domain was the default
+			return entry.Name
+		}
+		names = append(names, e.short(entry.Name))
+	}
+	return fault.Nearest(e.short(name.Tagged()), names)
 }
 
 // withoutHost is a name without its registry.

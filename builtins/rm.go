@@ -108,6 +108,11 @@ func (e *Env) target(ctx context.Context, r Ref, args *RmArgs) ([]string, error)
 // a digest.
 func (e *Env) localTargets(ctx context.Context, r Ref, force bool) ([]string, error) {
 	entry, err := e.entry(ctx, r, prefixDigits)
+	if errors.Is(err, fault.NotFound) {
+		if name, nameErr := e.name(r); nameErr == nil && e.near(ctx, name) == "" { // who removes it will not pull it
+			err = fault.Of(err).WithHint("see what there is: policy images")
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +125,13 @@ func (e *Env) localTargets(ctx context.Context, r Ref, force bool) ([]string, er
 	}
 	var names []string
 	for _, s := range same {
-		names = append(names, s.Name)
+		if s.Name != "" {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fault.New(fault.NotFound, r.text, "has no name that could be removed").
+			WithHint("what no name leads to goes with policy store prune")
 	}
 	if len(names) > 1 && !force {
 		return nil, fault.New(fault.Usage, r.text, "is the content of %s", strings.Join(names, ", ")).
