@@ -27,6 +27,9 @@ type opening struct {
 // bundle opens a policy. Images are opened once for all of a
 // run's questions; files are read anew each time, since they may change.
 func (e *Env) bundle(ctx context.Context, what opening) (opened, func(), error) {
+	if e.offline && len(what.allowNet) > 0 {
+		return opened{}, nil, noNetwork(what.allowNet)
+	}
 	o := engine.OpenOptions{
 		Name:        what.policy,
 		Limits:      e.Settings.Limits,

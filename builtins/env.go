@@ -40,6 +40,7 @@ type Env struct {
 	Now     func() time.Time
 
 	bundles *bundleCache
+	offline bool // the network is not there, for policies neither
 	close   func() error
 }
 
@@ -97,6 +98,8 @@ type Options struct {
 	// NoHelpers asks no credential helper: one may ask a person, in a window or
 	// on the terminal. What helpers keep is not known then.
 	NoHelpers bool
+
+	inProcess func(host string) http.Handler // answers for the registries; nil: the network
 }
 
 // NewEnv wires an Env to the store, the registries and the credentials that the
@@ -132,7 +135,13 @@ func NewEnv(o Options) *Env {
 
 		NoHelpers: o.NoHelpers,
 	})
+	var waits registry.Timeouts
+	if o.inProcess != nil {
+		waits.Backoff = time.Millisecond // nobody is busy
+	}
 	client := registry.New(registry.Options{
+		InProcess:   o.inProcess,
+		Timeouts:    waits,
 		Host:        o.Settings.host,
 		Credentials: credentials(keys, secrets),
 		Embedded:    map[string]http.Handler{EmbeddedHost: o.Settings.embeddedRegistry(o.Events, embedded.Options{Log: o.Log})},
@@ -157,6 +166,7 @@ func NewEnv(o Options) *Env {
 		Secrets:  secrets,
 		Now:      o.Now,
 		bundles:  bundles,
+		offline:  o.inProcess != nil,
 		close:    func() error { return errors.Join(bundles.Close(), client.Close()) },
 	}
 }

@@ -154,7 +154,7 @@ func Table() []Verb {
 		},
 		{
 			Name: "test", Group: GroupPolicies, Effect: Read, Func: does(Test),
-			Doc:     "Run the Rego tests of a policy.",
+			Doc:     "Run the tests of policies; on the command line those of pipelines too.",
 			Example: "policy test ./policies --coverage",
 		},
 		{

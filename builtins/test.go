@@ -12,7 +12,7 @@ import (
 
 // TestArgs are the arguments of [Test].
 type TestArgs struct {
-	Paths       []string      `arg:"" complete:"file" help:"Folders or files with policies and their tests."`
+	Paths       []string      `arg:"" optional:"" complete:"file" help:"Folders or files with policies and their tests; the working folder by default."`
 	Run         string        `placeholder:"REGEXP" help:"Run only tests whose name matches this regular expression."`
 	Trace       bool          `help:"Keep the trace of each test that fails."`
 	Coverage    bool          `help:"Report how much of the policies the tests evaluate."`
@@ -21,19 +21,47 @@ type TestArgs struct {
 	RegoVersion string        `default:"rego.v1" enum:"rego.v0,rego.v0v1,rego.v1" help:"Language of the sources: rego.v0, rego.v0v1 or rego.v1."`
 	Ignore      []string      `placeholder:"PATTERN" help:"Pattern of files and folders to leave out."`
 	AllowNet    []string      `placeholder:"HOST" help:"Host that http.send and net functions may reach; none by default."`
-	TestTimeout time.Duration `default:"5s" help:"Longest time one test may take."`
+	TestTimeout time.Duration `default:"30s" help:"Longest time one test may take."`
 }
 
-// TestReport is the answer of test.
-type TestReport = engine.TestReport
+// TestReport is the answer of test, of its results and its coverage.
+type (
+	TestReport   = engine.TestReport
+	TestResult   = engine.TestResult
+	TestPlace    = engine.Place
+	TestCoverage = engine.TestCoverage
+	FileCoverage = engine.FileCoverage
+	CoveredLines = engine.Lines
+)
+
+// The outcomes of a test. One that broke off counts as failed.
+const (
+	TestPassed  = engine.Pass
+	TestFailed  = engine.Fail
+	TestBroken  = engine.Error
+	TestSkipped = engine.Skip
+)
 
 // Test runs the Rego tests among the paths. The report comes back in any case;
 // when a test failed, or the coverage is below the threshold, it comes together
 // with a Rejected fault. It fails with Invalid when the Rego does not compile,
 // with NotFound when there is no test.
 func Test(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error) {
-	if args.Threshold < 0 || args.Threshold > 100 {
-		return nil, fault.New(fault.Usage, "", "a coverage threshold is a percentage, 0 to 100, not %v", args.Threshold)
+	report, err := RegoTests(ctx, e, args)
+	if err != nil {
+		return report, err
+	}
+	return args.Judge(report)
+}
+
+// RegoTests runs the tests that [Test] judges. It fails as Test does, but not
+// for what the tests find, nor when there are none.
+func RegoTests(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error) {
+	if err := args.check(); err != nil {
+		return nil, err
+	}
+	if e.offline && len(args.AllowNet) > 0 {
+		return nil, noNetwork(args.AllowNet)
 	}
 	o := engine.TestOptions{
 		Run:         args.Run,
@@ -47,19 +75,36 @@ func Test(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error) {
 		Ignore:      args.Ignore,
 	}
 	var err error
-	if o.Paths, o.Typed, err = realPaths(e.Files, args.Paths); err != nil {
+	if o.Paths, o.Typed, err = realPaths(e.Files, args.Where()); err != nil {
 		return nil, err
 	}
-	report, err := engine.Test(ctx, o)
-	if err != nil {
-		return report, err
+	return engine.Test(ctx, o)
+}
+
+// Where are the paths, the working folder when none is given.
+func (args *TestArgs) Where() []string {
+	if len(args.Paths) == 0 {
+		return []string{"."}
 	}
+	return args.Paths
+}
+
+func (args *TestArgs) check() error {
+	if args.Threshold < 0 || args.Threshold > 100 {
+		return fault.New(fault.Usage, "", "a coverage threshold is a percentage, 0 to 100, not %v", args.Threshold)
+	}
+	return nil
+}
+
+// Judge gives the report back, with a Rejected fault when a test failed or the
+// coverage is below the threshold, and only NotFound for a report of no test.
+func (args *TestArgs) Judge(report *TestReport) (*TestReport, error) {
 	if len(report.Results) == 0 {
-		f := fault.New(fault.NotFound, strings.Join(args.Paths, " "), "no tests here")
+		f := fault.New(fault.NotFound, strings.Join(args.Where(), " "), "no tests here")
 		if args.Run != "" {
-			return nil, f.WithHint("does a test_ rule match --run %s?", args.Run)
+			return nil, f.WithHint("does a test match --run %s?", args.Run)
 		}
-		return nil, f.WithHint("write rules called test_… in files called *_test.rego")
+		return nil, f.WithHint("write rules called test_… in files called *_test.rego, or functions called test_… in *_test.star")
 	}
 	if report.Failed > 0 {
 		return report, fault.New(fault.Rejected, "", "%w", testFailure{report})

@@ -120,6 +120,11 @@ func (b Builtin) call(thread *starlark.Thread, name string, m Module, args starl
 		}
 		return nil, err
 	}
+	return fromResult(name, result)
+}
+
+// fromResult is what a builtin gave, as a script sees it.
+func fromResult(name string, result any) (starlark.Value, error) {
 	v, err := toStarlark(reflect.ValueOf(result))
 	if err != nil {
 		return nil, fault.In(name, "", fmt.Errorf("its result: %w", err))

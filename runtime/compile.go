@@ -40,12 +40,15 @@ func parse(m *module, body bool) error {
 	return nil
 }
 
-// compile adds what the compiler has to guard, resolves names and compiles a
-// parsed module.
-func compile(m *module, env starlark.StringDict) (*starlark.Program, error) {
+// compile adds what the compiler has to guard and what is counted, resolves names
+// and compiles a parsed module.
+func compile(m *module, env starlark.StringDict, cover *Coverage) (*starlark.Program, error) {
 	m.nameTypes()
 	guardTypes(m.file, m)
 	guardRepetition(m.file, m.text)
+	if cover != nil {
+		env[coverName] = cover.instrument(m)
+	}
 	undefined := make(map[string]bool)
 	program, err := starlark.FileProgram(m.file, func(name string) bool {
 		if env.Has(name) {

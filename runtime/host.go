@@ -28,6 +28,9 @@ type Host struct {
 	Now   time.Time              // what time.now() answers; zero is the time of loading
 
 	Limits Limits
+
+	// Coverage counts the statements that run; nil counts none.
+	Coverage *Coverage
 }
 
 // Source is the text of a script.

@@ -210,7 +210,7 @@ func (r *run) exec(m *module, body bool) error {
 		}
 	}
 	env := l.env(m)
-	program, err := compile(m, env)
+	program, err := compile(m, env, r.host.Coverage)
 	if err != nil {
 		return err
 	}

@@ -36,11 +36,22 @@ func entries() []entry {
 		{[]string{"version"}, "Housekeeping", "Print the version.", func() any { return new(versionCommand) }},
 	}
 	for _, v := range builtins.Table() {
-		if !v.Script && !v.Nested {
-			all = append(all, directEntry(v))
+		if v.Script || v.Nested {
+			continue
 		}
+		e := directEntry(v)
+		if made := composites[v.Name]; made != nil {
+			e.make = made
+		}
+		all = append(all, e)
 	}
 	return append(all, entry{[]string{"repl"}, builtins.GroupPolicies, "Ask a policy questions, line by line.", func() any { return new(replCommand) }})
+}
+
+// composites are the commands of verbs that do more than the verb does: pipelines
+// are tested beside policies.
+var composites = map[string]func() any{
+	"test": func() any { return new(testCommand) },
 }
 
 // option offers the command to the parser.

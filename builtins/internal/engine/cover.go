@@ -25,6 +25,7 @@ type FileCoverage struct {
 	Covered    int     `json:"covered"`     // lines
 	NotCovered int     `json:"not_covered"` // lines
 	Missing    []Lines `json:"missing"`     // the lines that were not reached
+	Reached    []Lines `json:"-"`           // the lines that were
 }
 
 // Lines are neighbouring lines of a file, both included, from 1.
@@ -86,6 +87,9 @@ func (c *coverage) report(modules map[string]*ast.Module, threshold float64) *Te
 		one := FileCoverage{File: name, Percent: f.Coverage, Covered: f.CoveredLines, NotCovered: f.NotCoveredLines, Missing: []Lines{}}
 		for _, span := range f.NotCovered {
 			one.Missing = addLines(one.Missing, Lines{span.Start.Row, span.End.Row})
+		}
+		for _, span := range f.Covered {
+			one.Reached = addLines(one.Reached, Lines{span.Start.Row, span.End.Row})
 		}
 		t.Files = append(t.Files, one)
 	}

@@ -41,6 +41,7 @@ type host struct {
 	dial    time.Duration
 	handler http.Handler // answers in process, nil for the network
 	guarded bool         // reached only because a registry said so
+	offline bool         // there is no network
 }
 
 // host returns the registry of that name, made at first use.
@@ -68,6 +69,7 @@ func (c *Client) foreign(u *url.URL, guarded bool) *host {
 	}
 	h := c.newHost(strings.ToLower(u.Host), u.Host)
 	h.handler = nil // a URL does not reach into the process
+	h.offline = c.o.InProcess != nil
 	h.guarded = guarded
 	h.plain.Store(u.Scheme == "http")
 	c.hosts[key] = h
@@ -78,6 +80,10 @@ func (c *Client) newHost(name, endpoint string) *host {
 	conf := c.o.Host(name)
 	h := &host{name: name, endpoint: endpoint, config: conf, vendor: vendorFor(name, conf), dial: c.o.Timeouts.Dial}
 	h.handler = c.o.Embedded[name]
+	if c.o.InProcess != nil {
+		h.handler = c.o.InProcess(name)
+		h.offline = h.handler == nil
+	}
 	h.fixed = conf.PlainHTTP || conf.TLS || conf.ClientCert != "" || h.handler != nil || !isLoopback(endpoint)
 	h.plain.Store(conf.PlainHTTP || h.handler != nil || !h.fixed)
 	n := conf.Concurrency
@@ -145,6 +151,10 @@ func (h *host) transport() (http.RoundTripper, error) {
 	if h.handler != nil {
 		h.open.rt = &inProcess{h.handler}
 		return h.open.rt, nil
+	}
+	if h.offline {
+		return nil, fault.New(fault.Denied, h.name, "a test reaches no network").
+			WithHint("use a registry of the test, such as prod.test")
 	}
 	t, err := h.newTransport()
 	if err != nil {

@@ -71,6 +71,9 @@ type Options struct {
 	Credentials func(ctx context.Context, host, repository string) (Credential, error)
 	// Embedded hosts are answered in this process, never dialled.
 	Embedded map[string]http.Handler
+	// InProcess, when set, answers for every host in place of Embedded and the
+	// network: a host for which it gives nil is refused.
+	InProcess func(host string) http.Handler
 	// Allow is asked before each request leaves; its error ends the operation.
 	Allow func(method, host, repository string) error
 	// Progress is told of bytes moved, often: it must be quick.

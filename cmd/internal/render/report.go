@@ -20,7 +20,7 @@ func (p *Printer) testReport(r *builtins.TestReport) string {
 		}
 		fmt.Fprintf(&b, "%s %s (%s:%d)\n", p.outcome(t.Outcome), Safe(t.Name), Safe(t.File), t.Line)
 		explain(&b, t.Expression, t.Expected, t.Actual, t.Vars)
-		if t.Expression == "" {
+		if t.Expression == "" || t.Expected == "" && t.Actual == "" {
 			detail(&b, "", t.Message)
 		}
 		detail(&b, "output:", t.Output)
