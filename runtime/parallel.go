@@ -47,7 +47,7 @@ func parallel(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 		item.Freeze()
 	}
 	thread.Steps += uint64(len(p.items)) * branchSteps
-	p.branch.fork(p.start)
+	p.fork(p.start)
 	if err := p.failed.join(p.run); err != nil {
 		return nil, err
 	}
