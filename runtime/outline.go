@@ -102,3 +102,43 @@ func literal(e syntax.Expr) (kind string, value any) {
 	}
 	return "any", nil
 }
+
+// OutlineTasks lists the tasks that the text of a file registers at its top level
+// under a name that stands there, in their order and as [Outline] reads it. It is
+// empty for a text that does not parse.
+func OutlineTasks(text []byte) []Task {
+	m := &module{Module: Module{Name: "outline", Main: true}, text: text}
+	if parse(m, false) != nil {
+		return nil
+	}
+	docs := make(map[string]string)
+	var all []Task
+	for _, stmt := range m.file.Stmts {
+		if def, ok := stmt.(*syntax.DefStmt); ok {
+			docs[def.Name.Name] = docstring(&syntax.File{Stmts: def.Body})
+			continue
+		}
+		expr, ok := stmt.(*syntax.ExprStmt)
+		if !ok {
+			continue
+		}
+		call, ok := expr.X.(*syntax.CallExpr)
+		if !ok || len(call.Args) < 2 {
+			continue
+		}
+		fn, ok := call.Fn.(*syntax.Ident)
+		if !ok || fn.Name != "task" {
+			continue
+		}
+		name, ok := call.Args[0].(*syntax.Literal)
+		if !ok || name.Token != syntax.STRING {
+			continue
+		}
+		t := Task{Name: name.Value.(string), Pos: position(call.Lparen)}
+		if fn, ok := call.Args[1].(*syntax.Ident); ok {
+			t.Summary, t.Doc, _ = splitDoc(docs[fn.Name])
+		}
+		all = append(all, t)
+	}
+	return all
+}

@@ -30,6 +30,27 @@ def _hidden():
     pass
 `
 
+func TestOutlineTasks(t *testing.T) {
+	t.Parallel()
+	tasks := runtime.OutlineTasks([]byte(`
+def build():
+    """Build it."""
+    task("inner", build)
+
+task("build", build)
+task(NAME, build)
+task("push", lambda: 3, deps = ["build"])
+push("x", build)
+task("late", name = "x")
+`))
+	if names(tasks) != "build push late" || tasks[0].Summary != "Build it." || tasks[1].Pos.Line != 8 {
+		t.Errorf("got %+v", tasks)
+	}
+	if tasks := runtime.OutlineTasks([]byte("task('build', build")); tasks != nil {
+		t.Errorf("got %+v", tasks)
+	}
+}
+
 // TestOutline holds that what the syntax says of functions needs nothing that the
 // file loads, and is what a loaded program says.
 func TestOutline(t *testing.T) {

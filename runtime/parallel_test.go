@@ -239,6 +239,8 @@ func TestParallelLimits(t *testing.T) {
 		"output":   {runtime.Limits{Output: 1000}, "def f(x):\n  while True:\n    print('x' * 9)\nparallel(f, range(20))", "the output limit is reached: 1000 bytes"},
 		"memory":   {runtime.Limits{Heap: 300 << 20, Steps: runtime.NoLimit}, "def f(x):\n  x = []\n  while True:\n    x.append([0] * 1000000)\nparallel(f, range(4))", "the memory limit is reached: "},
 		"string":   {runtime.Limits{Heap: 300 << 20}, "def f(x):\n  x = 'x'\n  while True:\n    x += x\nparallel(f, range(4))", "the memory limit is reached: "},
+		"repeat":   {runtime.Limits{}, "parallel(lambda n: [0] * n, [100000000], on_error = 'continue')", "item 0 (100000000): a list repeated 100000000 times"},
+		"gigabyte": {runtime.Limits{}, "parallel(lambda n: 'x' * n, [1 << 30])", "item 0 (1073741824): a string repeated"},
 		"nested":   {runtime.Limits{Steps: 1_000_000}, "def f(x):\n  parallel(g, range(100))\ndef g(x):\n  parallel(h, range(100))\ndef h(x):\n  parallel(len, ['x'] * 100)\nparallel(f, range(100))", "the steps limit is reached: 1000000"},
 		"attempt":  {runtime.Limits{Steps: 100_000}, "def f(x):\n  while True:\n    attempt(lambda: [x for x in range(100)])\nattempt(lambda: parallel(f, range(20)))\nprint('on')", "the steps limit is reached: 100000"},
 	} {

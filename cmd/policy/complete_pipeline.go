@@ -17,10 +17,15 @@ func (c *completer) pipeline(ctx context.Context, place complete.Place, typed st
 		return complete.Answer{Paths: &complete.Paths{Files: true, Suffix: ".star"}}
 	}
 	file, words := place.Given[0], place.Given[1:]
-	functions := runtime.Outline(readPipeline(file))
+	text := readPipeline(file)
+	functions := runtime.Outline(text)
+	tasks := taskNames(runtime.OutlineTasks(text))
 	p := &pipeline{app: c.app, source: runtime.Source{Name: file}}
 	chosen := p.choose(functions, words)
-	names := functionNames(functions).Beginning(typed)
+	names := functionNames(functions).And(tasks).Beginning(typed)
+	if first := slices.IndexFunc(tasks.Candidates, func(t complete.Candidate) bool { return slices.Contains(words, t.Word) }); chosen == nil && first >= 0 {
+		return tasks.Without(words).Beginning(typed) // others may follow
+	}
 	if chosen == nil {
 		return names
 	}
@@ -48,6 +53,13 @@ func (c *completer) pipeline(ctx context.Context, place complete.Place, typed st
 func functionNames(functions []runtime.Function) (a complete.Answer) {
 	for _, f := range functions {
 		a.Candidates = append(a.Candidates, complete.Candidate{Word: f.Name, About: f.Summary})
+	}
+	return a
+}
+
+func taskNames(tasks []runtime.Task) (a complete.Answer) {
+	for _, t := range tasks {
+		a.Candidates = append(a.Candidates, complete.Candidate{Word: t.Name, About: t.Summary})
 	}
 	return a
 }

@@ -13,8 +13,11 @@ import (
 // repository is the root of the source tree, seen from this package.
 const repository = "../.."
 
-// TestExamples runs every pipeline of examples/ that has a main, from an empty
-// store and without a network.
+// lastTask is the one that a pipeline made of tasks leads to.
+var lastTask = regexp.MustCompile(`(?s)^.*\ntask\("([^"]+)"`)
+
+// TestExamples runs every pipeline of examples/ that has a main or tasks, from an
+// empty store and without a network.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(repository, "examples", "*", "*.star"))
@@ -29,7 +32,8 @@ func TestExamples(t *testing.T) {
 		if !bytes.HasPrefix(text, []byte(`"""`)) {
 			t.Errorf("%s does not start with what it shows", file)
 		}
-		if !bytes.Contains(text, []byte("\ndef main(")) {
+		task := lastTask.FindSubmatch(text)
+		if task == nil && !bytes.Contains(text, []byte("\ndef main(")) {
 			continue // loaded by others
 		}
 		name, err := filepath.Rel(repository, file)
@@ -39,8 +43,12 @@ func TestExamples(t *testing.T) {
 		t.Run(filepath.ToSlash(name), func(t *testing.T) {
 			t.Parallel()
 			env := cleanEnv(t)
-			first := shell(t, env, "policy run "+name)
-			again := shell(t, env, "policy run "+name)
+			command := "policy run " + name
+			if task != nil {
+				command += " " + string(task[1])
+			}
+			first := shell(t, env, command)
+			again := shell(t, env, command)
 			if first != again {
 				t.Errorf("a second run answers differently:\n%s\n%s", first, again)
 			}
