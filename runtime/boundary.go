@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -83,14 +85,16 @@ func guardTypes(f *syntax.File, m *module) {
 	})
 }
 
-// annotationsOf are the annotations of a function, nil when it has none.
+// annotationsOf are the annotations of a function, nil when it has none. They are
+// in the order of the file.
 func (m *module) annotationsOf(def *syntax.DefStmt) *annotations {
-	for _, a := range m.annotations {
-		if a.def.Line == def.Def.Line && a.def.Col == def.Def.Col {
-			return a
-		}
+	i, found := slices.BinarySearchFunc(m.annotations, def.Def, func(a *annotations, at syntax.Position) int {
+		return cmp.Or(cmp.Compare(a.def.Line, at.Line), cmp.Compare(a.def.Col, at.Col))
+	})
+	if !found {
+		return nil
 	}
-	return nil
+	return m.annotations[i]
 }
 
 // typedParams are the parameters of def that have an annotation.

@@ -118,14 +118,16 @@ func (c *checker) load(load *syntax.LoadStmt) {
 	}
 }
 
-// types reports annotations and fields of records that name no type.
+// types reports annotations and fields of records that name no type. Names in
+// them are used.
 func (c *checker) types() {
+	used := make(map[string]bool)
 	names := &staticNames{c, c.m}
 	check := func(e *typeExpr) {
 		if e == nil {
 			return
 		}
-		c.useType(e)
+		e.namesIn(used)
 		_, err := resolveType(e, names)
 		if p, ok := errors.AsType[*placed](err); ok {
 			found := c.report(p.pos, len([]rune(e.name)), "unknown-type", p.err)
@@ -148,19 +150,20 @@ func (c *checker) types() {
 		}
 		return len(c.m.annotations) > 0
 	})
-}
-
-// useType counts the names in a type as used.
-func (c *checker) useType(e *typeExpr) {
-	for _, arg := range e.args {
-		c.useType(arg)
-	}
-	first, _ := cutDot(e.name)
 	for _, v := range c.vars {
-		if !v.local && v.ident.Name == first {
+		if !v.local && used[v.ident.Name] {
 			v.uses++
 		}
 	}
+}
+
+// namesIn adds the first parts of the names in a type.
+func (e *typeExpr) namesIn(used map[string]bool) {
+	for _, arg := range e.args {
+		arg.namesIn(used)
+	}
+	first, _ := cutDot(e.name)
+	used[first] = true
 }
 
 // walk visits every node once, knowing the functions around it.

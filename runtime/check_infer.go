@@ -291,10 +291,12 @@ func goResult(t reflect.Type) *typ {
 		found = base("time")
 	case t == reflect.TypeFor[time.Duration]():
 		found = base("duration")
-	case t == reflect.TypeFor[json.RawMessage]() || t == reflect.TypeFor[Map]():
-		return nil
+	case t == reflect.TypeFor[Map]():
+		found = base("dict")
 	case implements[encoding.TextMarshaler](t):
 		found = base("str")
+	case implements[json.Marshaler](t) && t.Kind() != reflect.Struct:
+		return nil // a document
 	case t.Kind() == reflect.Struct && t.Name() != "":
 		found = &typ{text: t.Name(), kind: resultKind, goes: t}
 	case t.Kind() == reflect.String:
@@ -307,7 +309,7 @@ func goResult(t reflect.Type) *typ {
 		found = base("float")
 	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
 		found = base("list")
-	case t.Kind() == reflect.Map && !implements[json.Marshaler](t):
+	case t.Kind() == reflect.Map:
 		found = base("dict")
 	default:
 		return nil

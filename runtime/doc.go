@@ -29,6 +29,16 @@
 // globals are frozen before any function runs, so one [Program] may serve many
 // calls at once.
 //
+// # Types and the check
+//
+// Parameters and results may be annotated as in Python; NAME = enum(…) and NAME =
+// record(…) define types, and the structs that builtins give are types by their
+// names. They are checked where a function is entered from another file or by
+// [Program.Call], which also reads documents and words of a command line ([Text])
+// as the types say. Before a script runs, its calls are held against what they
+// call; [Host.Check] gives the same findings, and warnings, and runs nothing.
+// [Format] lays a script out.
+//
 // # Errors
 //
 // Every error is a *fault.Error: a builtin's own, found by errors.Is as if no

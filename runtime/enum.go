@@ -3,7 +3,6 @@ package runtime
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -120,9 +119,8 @@ func scriptFault(op, hint, format string, args ...any) *fault.Error {
 }
 
 func hashName(s string) uint32 {
-	h := fnv.New32a()
-	h.Write([]byte(s))
-	return h.Sum32()
+	h, _ := starlark.String(s).Hash() // a string always has one
+	return h
 }
 
 // definition is a type that the top level of a file defines: NAME = enum(…) or

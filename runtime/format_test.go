@@ -16,13 +16,13 @@ func TestFormat(t *testing.T) {
 	for text, want := range map[string]string{
 		"":      "",
 		"x=1\n": "x = 1\n",
-		"def f(a:int,*,b:list[str]|None=None)->dict[str,int]:\n  return {'a':1}\n": "def f(a: int, *, b: list[str] | None = None) -> dict[str, int]:\n    return {\"a\": 1}\n",
-		"while  True :\n  x=b'a'+rb\"\\x\"\n":                                        "while True:\n    x = b\"a\" + rb\"\\x\"\n",
-		"x = b\"\"\"a\"\"\"\n# while b'x'\ny = \"while\"\n":                          "x = b\"\"\"a\"\"\"\n\n# while b'x'\ny = \"while\"\n",
+		"def f(a:int,*,b:list[str]|None=None)->dict[str,int]:\n  return {'a':1}\n":                 "def f(a: int, *, b: list[str] | None = None) -> dict[str, int]:\n    return {\"a\": 1}\n",
+		"while  True :\n  x=b'a'+rb\"\\x\"\n":                                                      "while True:\n    x = b\"a\" + rb\"\\x\"\n",
+		"x = b\"\"\"a\"\"\"\n# while b'x'\ny = \"while\"\n":                                        "x = b\"\"\"a\"\"\"\n\n# while b'x'\ny = \"while\"\n",
 		"def f():\n    if x:\n        pass\n    else:\n        while a or b:\n            break\n": "def f():\n    if x:\n        pass\n    else:\n        while a or b:\n            break\n",
-		"T=record(a=str|None,b=list[ int ])\n":                                       "T = record(a = str | None, b = list[int])\n",
-		"load(\":b.star\",'z','a')\nload(\":a.star\", \"x\")\n":                      "load(\":b.star\", \"z\", \"a\")\nload(\":a.star\", \"x\")\n",
-		"x = 12345678901234567890123 # why\n":                                        "x = 12345678901234567890123  # why\n",
+		"T=record(a=str|None,b=list[ int ])\n":                                                     "T = record(a = str | None, b = list[int])\n",
+		"load(\":b.star\",'z','a')\nload(\":a.star\", \"x\")\n":                                    "load(\":b.star\", \"z\", \"a\")\nload(\":a.star\", \"x\")\n",
+		"x = 12345678901234567890123 # why\n":                                                      "x = 12345678901234567890123  # why\n",
 	} {
 		got, err := runtime.Format("f.star", []byte(text))
 		if err != nil || string(got) != want {
@@ -30,10 +30,10 @@ func TestFormat(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"def f(:\n":                "f.star:1:8: got ':', want ')'",
+		"def f(:\n":                           "f.star:1:8: got ':', want ')'",
 		"def f(a):\n\tx = 1\n        y = 2\n": "f.star: cannot be formatted: line 2: syntax error near x",
-		"def f(a: ): pass\n":       "f.star:1:10: in an annotation: got ')', want a type",
-		"x = record(1)\ny = 1 1\n": "f.star:2:8: got int literal, want newline",
+		"def f(a: ): pass\n":                  "f.star:1:10: in an annotation: got ')', want a type",
+		"x = record(1)\ny = 1 1\n":            "f.star:2:8: got int literal, want newline",
 	} {
 		if got, err := runtime.Format("f.star", []byte(text)); !errors.Is(err, fault.Script) || err.Error() != want {
 			t.Errorf("%q: got %q %v, want %q", text, got, err, want)

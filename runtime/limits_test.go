@@ -132,9 +132,14 @@ func TestGivenUp(t *testing.T) {
 		defer close(release)
 		var told atomic.Pointer[fault.Error]
 		var printed atomic.Int32
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		host := &runtime.Host{
 			Predeclared: func(runtime.Module) []runtime.Builtin {
 				return []runtime.Builtin{builtin("hang", func(context.Context, *struct{}, runtime.Call) (any, error) {
+					if kind == fault.Canceled {
+						cancel()
+					}
 					<-release
 					return nil, nil
 				})}
@@ -142,12 +147,8 @@ func TestGivenUp(t *testing.T) {
 			Print:  func(runtime.Position, string) { printed.Add(1) },
 			Limits: runtime.Limits{Exceeded: func(f *fault.Error) { told.Store(f) }},
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		if kind == fault.Canceled {
-			time.AfterFunc(10*time.Millisecond, cancel)
-		} else {
-			host.Limits.Time = 10 * time.Millisecond
+		if kind == fault.Limit {
+			host.Limits.Time = 100 * time.Millisecond
 		}
 		start := time.Now()
 		_, err := host.Eval(ctx, runtime.Source{Name: "-e", Text: []byte("print('a')\nhang()\nprint('b')")})

@@ -38,8 +38,8 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 	functions := p.program.Functions()
 	chosen := p.choose(functions, words)
 	if p.lists(chosen, words, tail) {
-		if named := slices.IndexFunc(words, func(w string) bool { return chosen != nil && (w == chosen.Name || w == dashed(chosen.Name)) }); named >= 0 {
-			functions, words = []runtime.Function{*chosen}, slices.Delete(slices.Clone(words), named, named+1)
+		if at := namedAt(chosen, words); at >= 0 {
+			functions, words = []runtime.Function{*chosen}, slices.Delete(slices.Clone(words), at, at+1)
 		}
 		return p.parseList(functions, words, tail)
 	}
@@ -74,7 +74,7 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 	if chosen == nil && len(functions)+len(p.tasks(functions)) > 0 && !helps {
 		return nil, p.noFunction(functions, words)
 	}
-	if chosen != nil && !slices.Contains(words, chosen.Name) && !slices.Contains(words, dashed(chosen.Name)) {
+	if chosen != nil && namedAt(chosen, words) < 0 {
 		words = append([]string{chosen.Name}, words...) // main, unnamed
 	}
 	ctx, err := parser.Parse(slices.Concat(p.hostWords(tail), words))
@@ -101,6 +101,11 @@ func (p *pipeline) lists(chosen *runtime.Function, words []string, tail int) boo
 		words = words[:end]
 	}
 	return slices.Contains(words, "--list")
+}
+
+// namedAt is which of the words names a function, -1 when none does.
+func namedAt(f *runtime.Function, words []string) int {
+	return slices.IndexFunc(words, func(w string) bool { return f != nil && (w == f.Name || w == dashed(f.Name)) })
 }
 
 // parseList reads the flags that may stand beside --list.
