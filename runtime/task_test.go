@@ -138,3 +138,15 @@ func TestTasksFail(t *testing.T) {
 		t.Errorf("%d calls: %s", w.calls.Load(), show(err))
 	}
 }
+
+// What a task returns is frozen: several others may get it.
+func TestTasksShare(t *testing.T) {
+	t.Parallel()
+	p, err := taskProgram(t, new(work), "task('a', lambda: [1])\ntask('b', lambda x: x.append(2), deps = ['a'])")
+	if err != nil {
+		t.Fatal(show(err))
+	}
+	if _, err := p.RunTasks(t.Context(), "b"); !errors.Is(err, fault.Script) || !strings.Contains(err.Error(), "frozen list") {
+		t.Errorf("got %s", show(err))
+	}
+}
