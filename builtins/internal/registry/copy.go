@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/policyhost/policy/builtins/artifact"
 )
@@ -29,9 +30,17 @@ func (c *Client) Copy(ctx context.Context, from, to artifact.Name) (d artifact.D
 		if from.Familiar() == to.Familiar() {
 			return nil
 		}
-		return c.upload(ctx, "copy", to, blob, func(ctx context.Context) (io.ReadCloser, error) {
-			return c.open(ctx, from, blob)
+		// A target that is told less than was announced may answer before the
+		// reason is known here: that of the source is the one that counts.
+		var broke atomic.Pointer[sourceError]
+		err := c.upload(ctx, "copy", to, blob, func(ctx context.Context) (io.ReadCloser, error) {
+			broke.Store(nil)
+			return c.open(ctx, from, blob, &broke)
 		})
+		if cause := broke.Load(); err != nil && cause != nil {
+			return cause
+		}
+		return err
 	})
 	var s *sourceError
 	if errors.As(err, &s) {
@@ -48,8 +57,9 @@ func (e *sourceError) Error() string { return e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
 // open starts a download that is the body of an upload. It takes no slot of its
-// registry: two copies in opposite directions would wait for each other.
-func (c *Client) open(ctx context.Context, n artifact.Name, d artifact.Descriptor) (io.ReadCloser, error) {
+// registry: two copies in opposite directions would wait for each other. What
+// breaks the download is noted in broke.
+func (c *Client) open(ctx context.Context, n artifact.Name, d artifact.Descriptor, broke *atomic.Pointer[sourceError]) (io.ReadCloser, error) {
 	if d.Size == 0 {
 		return io.NopCloser(&memoryReader{}), nil
 	}
@@ -60,19 +70,22 @@ func (c *Client) open(ctx context.Context, n artifact.Name, d artifact.Descripto
 		cancel()
 		return nil, &sourceError{err}
 	}
-	return &sourceBody{r: &verified{r: body, left: d.Size}, close: func() error { cancel(); return body.Close() }}, nil
+	return &sourceBody{r: &verified{r: body, left: d.Size}, close: func() error { cancel(); return body.Close() }, broke: broke}, nil
 }
 
-// sourceBody marks the errors of the source.
+// sourceBody marks the errors of the source, and keeps the last.
 type sourceBody struct {
 	r     io.Reader
 	close func() error
+	broke *atomic.Pointer[sourceError]
 }
 
 func (b *sourceBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = &sourceError{err}
+		cause := &sourceError{err}
+		b.broke.Store(cause)
+		return n, cause
 	}
 	return n, err
 }

@@ -309,7 +309,9 @@ func TestAPIStaysPut(t *testing.T) {
 	var leaked []string
 	elsewhere := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { leaked = append(leaked, r.URL.Path) }))
 	for name, answer := range map[string]http.HandlerFunc{
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://"+elsewhere+"/steal", http.StatusTemporaryRedirect) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://"+elsewhere+"/steal", http.StatusTemporaryRedirect)
+		},
 		"link": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", `<http://`+elsewhere+`/steal>; rel="next"`)
 			_, _ = fmt.Fprint(w, `[]`)
