@@ -82,7 +82,7 @@ func (e *Env) fill(ctx context.Context, image *Image, entry store.Entry) error {
 	}
 	m, err := artifact.ParseManifest(raw)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // as above
 	}
 	stored := image.Created
 	image.annotate(m.Annotations)

@@ -171,10 +171,10 @@ func eachPrompt(t *testing.T, host string, images *workshop) {
 				began := time.Now()
 				do(s)
 				want := tt.want
-				switch {
-				case how == "SIGTERM":
+				switch how {
+				case "SIGTERM":
 					want = 143
-				case how == "SIGINT", how == "Ctrl-C":
+				case "SIGINT", "Ctrl-C":
 					want = 130
 				}
 				if got := s.leaves(); got != want {

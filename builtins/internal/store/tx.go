@@ -145,7 +145,7 @@ func (t *Tx) Tag(ctx context.Context, entries ...Entry) error {
 		return err
 	}
 	durable := t.syncing()
-	defer durable()
+	defer func() { _ = durable() }() // update has its error; here it only must not outlive the transaction
 	return t.s.update(ctx, durable, func(ix *index) error {
 		if len(entries) > 4 {
 			if err := ix.prepare(); err != nil {
@@ -170,7 +170,7 @@ func (t *Tx) TagIf(ctx context.Context, e Entry, check func(old *Entry) error) e
 	}
 	set := false
 	durable := t.syncing()
-	defer durable()
+	defer func() { _ = durable() }() // update has its error; here it only must not outlive the transaction
 	return t.s.update(ctx, durable, func(ix *index) error {
 		i, err := ix.place(e)
 		if err != nil {
