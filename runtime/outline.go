@@ -25,15 +25,20 @@ func Outline(text []byte) []Function {
 		if !ok || strings.HasPrefix(def.Name.Name, "_") {
 			continue
 		}
-		f := outlineFunction(def, m.annotationsOf(def))
-		for i := range f.Params {
-			if t := c.annotated(m, def, f.Params[i].Name); t != nil {
-				f.Params[i].read(t)
-			}
-		}
-		all = append(all, f)
+		all = append(all, c.outline(def))
 	}
 	return all
+}
+
+// outline is a function of the file that c checks, as its text describes it.
+func (c *checker) outline(def *syntax.DefStmt) Function {
+	f := outlineFunction(def, c.m.annotationsOf(def))
+	for i := range f.Params {
+		if t := c.annotated(c.m, def, f.Params[i].Name); t != nil {
+			f.Params[i].read(t)
+		}
+	}
+	return f
 }
 
 // outlineFunction is what the text of a function says of it.
@@ -95,9 +100,17 @@ func literal(e syntax.Expr) (kind string, value any) {
 		if e.Name == "True" || e.Name == "False" {
 			return "bool", e.Name == "True"
 		}
-	case *syntax.ListExpr, *syntax.TupleExpr:
+	case *syntax.ListExpr:
+		if len(e.List) == 0 {
+			return "list", []any{}
+		}
+		return "list", nil
+	case *syntax.TupleExpr:
 		return "list", nil
 	case *syntax.DictExpr:
+		if len(e.List) == 0 {
+			return "dict", Map{}
+		}
 		return "dict", nil
 	}
 	return "any", nil

@@ -27,7 +27,7 @@ func entries() []entry {
 	all := []entry{
 		{[]string{"run"}, "Pipelines", "Run a function of a pipeline written in Starlark.", func() any { return new(runCommand) }},
 		{[]string{"templates"}, "Pipelines", "List beginnings of policies and pipelines, or write one.", func() any { return new(templatesCommand) }},
-		{[]string{"doc"}, "Pipelines", "Print the reference of the verbs, or of one.", func() any { return new(docCommand) }},
+		{[]string{"doc"}, "Pipelines", "Print the reference of the verbs, or of a module.", func() any { return new(docCommand) }},
 		{[]string{"remote"}, builtins.GroupRegistries, "List what registries have, and who may read it.", newRemote},
 		{[]string{"store"}, "Housekeeping", "Check, repair, prune or locate the local store.", func() any { return new(storeCommand) }},
 		{[]string{"serve"}, "Housekeeping", "Serve the embedded registry over HTTP.", func() any { return new(serveCommand) }},

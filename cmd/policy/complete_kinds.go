@@ -60,6 +60,9 @@ func verbs(context.Context, complete.Place, string) (a complete.Answer) {
 		about, _, _ := strings.Cut(v.Doc, "\n")
 		a.Candidates = append(a.Candidates, complete.Candidate{Word: v.Name, About: about})
 	}
+	for _, m := range modules() {
+		a.Candidates = append(a.Candidates, complete.Candidate{Word: m, About: "of the standard library"})
+	}
 	return a
 }
 

@@ -17,12 +17,12 @@ import (
 )
 
 type docCommand struct {
-	Verb string `arg:"" optional:"" complete:"verb" help:"Verb to describe; all of them without it."`
+	Verb string `arg:"" optional:"" complete:"verb,pipeline" help:"Verb to describe, or a file that scripts load, such as @std//semver.star; all verbs without it."`
 	Man  string `placeholder:"DIR" complete:"folder" help:"Write pages for man into this folder instead: policy.1 and one for each command."`
 }
 
 func (*docCommand) Help() string {
-	return "The reference is Markdown, made from the declarations that the verbs run on.\n\nExample:\n\n    policy doc push"
+	return "The reference is Markdown, made from the declarations that the verbs run on;\nof a file it shows what those who load it may call.\n\n    policy doc @std//select.star\n\nExample:\n\n    policy doc push"
 }
 
 func (c *docCommand) run(_ context.Context, a *app, _ *config.Flags) error {
@@ -35,7 +35,10 @@ func (c *docCommand) run(_ context.Context, a *app, _ *config.Flags) error {
 	if c.Verb == "" {
 		return reference(a.printer.Out)
 	}
-	var names []string
+	if isModule(c.Verb) {
+		return fault.In("doc", "", a.moduleReference(c.Verb))
+	}
+	names := modules()
 	for _, v := range builtins.Table() {
 		for _, name := range append(v.Aliases, v.Name) {
 			if name == c.Verb {
