@@ -47,6 +47,7 @@ type Store struct {
 	fs   FS
 	o    Options
 	last atomic.Pointer[remembered]
+	turn chan struct{} // holds one while somebody here changes the index
 }
 
 // New returns the store in dir. It touches nothing on disk: the first write
@@ -61,7 +62,7 @@ func New(dir string, o Options) *Store {
 	if o.Waiting == nil {
 		o.Waiting = func(string) {}
 	}
-	return &Store{dir: dir, fs: o.FS, o: o}
+	return &Store{dir: dir, fs: o.FS, o: o, turn: make(chan struct{}, 1)}
 }
 
 // Dir is the folder of the layout, as given to New.

@@ -64,6 +64,14 @@ func (s *Store) readGeneration(ctx context.Context) (*index, fs.FileInfo, error)
 // also after it was written once, when another tool wrote meanwhile: it must then
 // find its work done, or do it again.
 func (s *Store) update(ctx context.Context, durable func() error, change func(*index) error) error {
+	// The lock is polled for, and its holder told after a while: among ourselves
+	// one comes after the other.
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return canceled(ctx, "waiting for the store")
+	}
 	l, err := s.lock(ctx, indexLock, true)
 	if err != nil {
 		return lockFault(s.path(indexLock), err)
