@@ -10,6 +10,8 @@
 //	program, err := host.Load(ctx, runtime.Source{Name: "release.star", Text: text})
 //	result, err := program.Call(ctx, "main", map[string]any{"version": "1.4.0"}, nil)
 //
+// The first example below is such a program, whole.
+//
 // # Builtins
 //
 // A [Builtin] is a Go function of one argument struct. The struct's kong tags are
