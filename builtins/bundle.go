@@ -36,7 +36,7 @@ func (e *Env) bundle(ctx context.Context, what opening) (opened, func(), error) 
 		RegoVersion: what.regoVersion,
 		AllowNet:    what.allowNet,
 		MaxErrors:   what.maxErrors,
-		CacheDir:    e.Settings.cache(),
+		CacheDir:    e.Settings.verdicts(),
 		Print:       func(text string) { e.Events.send(Event{State: Printed, Verb: "eval", Message: text}) },
 	}
 	var err error

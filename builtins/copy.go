@@ -106,20 +106,43 @@ func (e *Env) layoutPlace(typed, rest string, write bool) (place, error) {
 	if folder == "" || tag == "" {
 		return place{}, fault.New(fault.Usage, typed, "names no folder").WithHint("type %s./layout:1.0.0", layoutScheme)
 	}
+	real, err := e.layoutFolder(folder, write)
+	if err != nil {
+		return place{}, err
+	}
+	in, err := e.layout(folder, real)
+	return place{
+		name:   artifact.Name{Registry: "ocidir:", Repository: "/" + folder, Tag: tag},
+		entry:  tag,
+		store:  in,
+		layout: true,
+	}, err
+}
+
+func (e *Env) layoutFolder(folder string, write bool) (string, error) {
+	if write {
+		if err := mayWrite(e.Files, folder); err != nil {
+			return "", err
+		}
+	}
+	if over, ok := e.Files.(rehearsedFiles); ok {
+		return over.layout(folder, write)
+	}
 	real, err := e.Files.Path(folder)
 	if write && errors.Is(err, fault.NotFound) {
 		real, err = e.Files.Path(path.Dir(filepath.ToSlash(folder)))
 		real = filepath.Join(real, filepath.Base(folder))
 	}
-	if err != nil {
-		return place{}, err
+	return real, err
+}
+
+// layout is the store in a folder, typed so.
+func (e *Env) layout(typed, real string) (*store.Store, error) {
+	s := store.New(real, store.Options{LockTimeout: e.Settings.LockTimeout})
+	if e.rehearsal != nil {
+		return e.rehearsal.layout(typed, real, s)
 	}
-	return place{
-		name:   artifact.Name{Registry: "ocidir:", Repository: "/" + folder, Tag: tag},
-		entry:  tag,
-		store:  store.New(real, store.Options{LockTimeout: e.Settings.LockTimeout}),
-		layout: true,
-	}, nil
+	return s, nil
 }
 
 // open opens the image at p when a store has it.

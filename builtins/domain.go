@@ -29,3 +29,11 @@ func (s Settings) SaveDefaultDomain(host string) error {
 	}
 	return out.Commit()
 }
+
+func (e *Env) saveDefaultDomain(host string) error {
+	if e.rehearsal != nil {
+		e.rehearsal.note(Change{Action: SetDefault, Where: InCredentials, Ref: host})
+		return nil
+	}
+	return e.Settings.SaveDefaultDomain(host)
+}

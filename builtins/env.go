@@ -39,9 +39,11 @@ type Env struct {
 	Secrets *Secrets                         // what must not be printed
 	Now     func() time.Time
 
-	bundles *bundleCache
-	offline bool // the network is not there, for policies neither
-	close   func() error
+	bundles   *bundleCache
+	offline   bool    // the network is not there, for policies neither
+	options   Options // what it was made of
+	rehearsal *Rehearsal
+	close     func() error
 }
 
 // Store is the local store as verbs use it. A dry run puts an overlay here.
@@ -126,7 +128,6 @@ func NewEnv(o Options) *Env {
 	if o.Secrets == nil {
 		o.Secrets = new(Secrets)
 	}
-	secrets := o.Secrets
 	keys := creds.New(creds.Options{
 		Root:   o.Settings.Root,
 		Getenv: func(name string) string { v, _ := o.Lookup(name); return v },
@@ -135,23 +136,7 @@ func NewEnv(o Options) *Env {
 
 		NoHelpers: o.NoHelpers,
 	})
-	var waits registry.Timeouts
-	if o.inProcess != nil {
-		waits.Backoff = time.Millisecond // nobody is busy
-	}
-	client := registry.New(registry.Options{
-		InProcess:   o.inProcess,
-		Timeouts:    waits,
-		Host:        o.Settings.host,
-		Credentials: credentials(keys, secrets),
-		Embedded:    map[string]http.Handler{EmbeddedHost: o.Settings.embeddedRegistry(o.Events, embedded.Options{Log: o.Log})},
-		Progress:    func(t registry.Transfer) { o.Events.send(transferred(t)) },
-		Retry: func(r registry.Retry) {
-			o.Events.send(Event{State: Retrying, Subject: r.Host, Message: r.Reason, Delay: r.Delay})
-		},
-		UserAgent: o.Settings.UserAgent,
-		Log:       o.Log,
-	})
+	client := o.client(keys, o.Settings.store(registryFolder, o.Events), nil)
 	bundles := new(bundleCache)
 	return &Env{
 		Store:    o.Settings.store(storeFolder, o.Events),
@@ -163,12 +148,36 @@ func NewEnv(o Options) *Env {
 		In:       o.In,
 		Out:      o.Out,
 		Lookup:   o.Lookup,
-		Secrets:  secrets,
+		Secrets:  o.Secrets,
 		Now:      o.Now,
 		bundles:  bundles,
 		offline:  o.inProcess != nil,
+		options:  o,
 		close:    func() error { return errors.Join(bundles.Close(), client.Close()) },
 	}
+}
+
+// client is the wire. The embedded registry is the one in a store; allow is asked
+// before each request.
+func (o Options) client(keys Keys, inStore *store.Store, allow func(method, host, repository string) error) *registry.Client {
+	var waits registry.Timeouts
+	if o.inProcess != nil {
+		waits.Backoff = time.Millisecond // nobody is busy
+	}
+	return registry.New(registry.Options{
+		InProcess:   o.inProcess,
+		Timeouts:    waits,
+		Host:        o.Settings.host,
+		Credentials: credentials(keys, o.Secrets),
+		Embedded:    map[string]http.Handler{EmbeddedHost: embedded.New(inStore, embedded.Options{Prefix: EmbeddedHost, Log: o.Log})},
+		Allow:       allow,
+		Progress:    func(t registry.Transfer) { o.Events.send(transferred(t)) },
+		Retry: func(r registry.Retry) {
+			o.Events.send(Event{State: Retrying, Subject: r.Host, Message: r.Reason, Delay: r.Delay})
+		},
+		UserAgent: o.Settings.UserAgent,
+		Log:       o.Log,
+	})
 }
 
 // Close ends connections and frees opened bundles. Copies of e end with it.
@@ -179,6 +188,9 @@ func (e *Env) Close() error { return e.close() }
 func (e *Env) WithFiles(files Files) *Env {
 	c := *e
 	c.Files, c.In, c.Out = files, nil, nil
+	if e.rehearsal != nil {
+		c.Files = rehearsedFiles{files, e.rehearsal}
+	}
 	return &c
 }
 

@@ -16,7 +16,10 @@ import (
 // there. The whole tarball is looked at before the first file is written; a file
 // replaces one of its name, and nothing is followed out of the folder.
 func (e *Env) extract(ctx context.Context, r Ref, folder string) error {
-	real, err := e.Files.Path(folder)
+	if err := mayWrite(e.Files, folder); err != nil {
+		return err
+	}
+	real, err := really(e.Files, folder)
 	if err != nil {
 		return err
 	}
@@ -50,6 +53,9 @@ func (e *Env) extract(ctx context.Context, r Ref, folder string) error {
 	_, err = artifact.Scan(content, limits, func(h artifact.Header, r io.Reader) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if e.rehearsal != nil {
+			return e.rehearsal.unpack(e.Files, folder, h, r)
 		}
 		return fault.File(path.Join(folder, h.Name), unpack(root, h, r))
 	})

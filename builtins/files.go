@@ -7,6 +7,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/policyhost/policy/runtime/fault"
@@ -55,22 +57,30 @@ func (Anywhere) Glob(pattern string) ([]string, error) {
 // Path is name itself.
 func (Anywhere) Path(name string) (string, error) { return name, nil }
 
-// Under is one folder and nothing outside it, links included: what a script has.
-type Under struct{ Dir string }
+// Under is one folder and nothing outside it, links included, but for the folders
+// that are granted: what a script has. Folders are absolute.
+type Under struct {
+	Dir   string
+	Read  []string // also read
+	Write []string // also read and written
+}
 
 // Open opens a file below the folder.
 func (u Under) Open(name string) (fs.File, error) {
-	root, err := u.open(name)
+	root, rel, err := u.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	f, err := root.Open(filepath.FromSlash(name))
+	f, err := root.Open(rel)
 	return f, u.fault(name, err)
 }
 
 // Create starts a file below the folder.
 func (u Under) Create(name string) (*Output, error) {
+	if err := u.MayWrite(name); err != nil {
+		return nil, err
+	}
 	real, err := u.Path(path.Dir(filepath.ToSlash(name)))
 	if err != nil {
 		return nil, err
@@ -81,43 +91,73 @@ func (u Under) Create(name string) (*Output, error) {
 	return create(name, filepath.Join(real, filepath.Base(name)))
 }
 
+// MayWrite fails with Denied for a name that may not be written.
+func (u Under) MayWrite(name string) error {
+	_, _, err := u.locate(name, "write", u.Write)
+	return err
+}
+
 // Glob matches below the folder.
 func (u Under) Glob(pattern string) ([]string, error) {
-	root, err := u.open(pattern)
+	root, rel, err := u.open(pattern)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	return glob(root.FS(), path.Clean(filepath.ToSlash(pattern)))
+	typed, rel := path.Clean(filepath.ToSlash(pattern)), path.Clean(filepath.ToSlash(rel))
+	found, err := glob(root.FS(), rel)
+	for i := range found {
+		found[i] = strings.TrimSuffix(typed, rel) + found[i]
+	}
+	return found, err
 }
 
 // Path is the real path of a file or folder below the folder.
 func (u Under) Path(name string) (string, error) {
-	root, err := u.open(name)
+	root, rel, err := u.open(name)
 	if err != nil {
 		return "", err
 	}
 	defer root.Close()
-	if _, err := root.Stat(filepath.FromSlash(name)); err != nil {
+	if _, err := root.Stat(rel); err != nil {
 		return "", u.fault(name, err)
 	}
-	return filepath.Join(u.Dir, filepath.FromSlash(name)), nil
+	return filepath.Join(root.Name(), rel), nil
 }
 
-func (u Under) open(name string) (*os.Root, error) {
-	if !filepath.IsLocal(filepath.FromSlash(name)) {
-		return nil, u.outside(name)
+// open opens the folder in which a name may be read, and gives the name from there.
+func (u Under) open(name string) (*os.Root, string, error) {
+	dir, rel, err := u.locate(name, "read", slices.Concat(u.Read, u.Write))
+	if err != nil {
+		return nil, "", err
 	}
-	root, err := os.OpenRoot(u.Dir)
-	return root, fault.File(u.Dir, err)
+	root, err := os.OpenRoot(dir)
+	return root, rel, fault.File(dir, err)
 }
 
-func (u Under) outside(name string) error {
+// locate finds the folder that a name is below, among Dir and those granted.
+func (u Under) locate(name, to string, granted []string) (dir, rel string, err error) {
+	rel = filepath.FromSlash(name)
+	if filepath.IsLocal(rel) {
+		return u.Dir, rel, nil
+	}
+	if !filepath.IsAbs(rel) {
+		rel = filepath.Join(u.Dir, rel)
+	}
+	for _, dir := range granted {
+		if below, err := filepath.Rel(dir, rel); err == nil && filepath.IsLocal(below) {
+			return dir, below, nil
+		}
+	}
+	return "", "", u.outside(name, to)
+}
+
+func (u Under) outside(name, to string) error {
 	if rel, err := filepath.Rel(u.Dir, name); err == nil && filepath.IsAbs(name) && filepath.IsLocal(rel) {
 		return fault.New(fault.Denied, name, "a script cannot use absolute paths").WithHint("write it as %s", filepath.ToSlash(rel))
 	}
 	return fault.New(fault.Denied, name, "outside the project folder %s", u.Dir).
-		WithHint("a script reads and writes below its project folder only; put a policy.toml where the project begins")
+		WithHint("a script reads and writes below its project folder only; more is granted by policy run --allow-%s DIR", to)
 }
 
 // fault tells a link that leads out from an ordinary failure: os.Root has no
@@ -126,7 +166,15 @@ func (u Under) fault(name string, err error) error {
 	if _, system := errors.AsType[syscall.Errno](err); err == nil || system {
 		return fault.File(name, err)
 	}
-	return u.outside(name)
+	return u.outside(name, "read")
+}
+
+// mayWrite fails with Denied for a name that files only let be read.
+func mayWrite(files Files, name string) error {
+	if w, ok := files.(interface{ MayWrite(string) error }); ok {
+		return w.MayWrite(name)
+	}
+	return nil
 }
 
 // realPaths are where files really are, and as what each was typed.

@@ -28,7 +28,7 @@ func project(t *testing.T) (under Under, outside string) {
 			t.Fatal(err)
 		}
 	}
-	return Under{filepath.Join(top, "project")}, outside
+	return Under{Dir: filepath.Join(top, "project")}, outside
 }
 
 func TestUnder(t *testing.T) {
@@ -179,7 +179,7 @@ func TestAnywhereGlob(t *testing.T) {
 func TestOutput(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	u := Under{dir}
+	u := Under{Dir: dir}
 	file := filepath.Join(dir, "f")
 	for _, step := range []struct {
 		text   string

@@ -12,14 +12,17 @@ import (
 // keptBuild remembers which bundle a build made, under the key of its sources
 // and options. It lives in the cache, which may be deleted at any time: not to
 // find it, or not to be able to write it, costs time and nothing else.
-type keptBuild struct{ file string }
+type keptBuild struct {
+	file     string
+	readOnly bool
+}
 
 // keptBuild is nil for a build that must not be kept.
 func (s Settings) keptBuild(key string) *keptBuild {
 	if key == "" {
 		return nil
 	}
-	return &keptBuild{filepath.Join(s.cache(), "builds", key+".json")}
+	return &keptBuild{filepath.Join(s.cache(), "builds", key+".json"), s.leaveCache}
 }
 
 // builtHere reports whether a bundle came out of a build with this store root:
@@ -30,6 +33,9 @@ func (s Settings) builtHere(layer artifact.Digest) bool {
 }
 
 func (s Settings) markBuilt(layer artifact.Digest) {
+	if s.leaveCache {
+		return
+	}
 	mark := s.builtMark(layer)
 	if os.MkdirAll(filepath.Dir(mark), 0o700) == nil {
 		_ = os.WriteFile(mark, nil, 0o600)
@@ -59,7 +65,7 @@ func (k *keptBuild) load() (artifact.Descriptor, *engine.Built) {
 }
 
 func (k *keptBuild) save(layer artifact.Descriptor, built *engine.Built) {
-	if k == nil {
+	if k == nil || k.readOnly {
 		return
 	}
 	text, err := json.Marshal(keptRecord{layer, built})

@@ -72,7 +72,7 @@ func LogIn(ctx context.Context, e *Env, args *LoginArgs) (*Login, error) {
 			", which your other programs can read; a credential helper (credsStore) keeps it safer"})
 	}
 	if args.DefaultDomain {
-		err = e.Settings.SaveDefaultDomain(host)
+		err = e.saveDefaultDomain(host)
 	}
 	standard := args.DefaultDomain && err == nil || host == e.Settings.DefaultDomain
 	return &Login{Server: host, Username: args.Username, Store: where, Default: standard}, err

@@ -54,7 +54,7 @@ func (e *Env) migrate(ctx context.Context) (domain string, err error) {
 	}
 	for _, l := range old {
 		if l.Default && domain == artifact.DefaultDomain && !e.Settings.hasSavedDomain() {
-			if err := e.Settings.SaveDefaultDomain(l.Server); err != nil {
+			if err := e.saveDefaultDomain(l.Server); err != nil {
 				return domain, err
 			}
 			domain = l.Server
@@ -113,7 +113,7 @@ func (args *LoginArgs) Offers(e *Env, result any) []Offer {
 		all = append(all, Offer{
 			Question: "Logged in. Make " + login.Server + " the registry of references that name none?",
 			Take: func(context.Context) error {
-				err := e.Settings.SaveDefaultDomain(login.Server)
+				err := e.saveDefaultDomain(login.Server)
 				login.Default = err == nil
 				return err
 			},

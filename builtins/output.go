@@ -18,6 +18,7 @@ type Output struct {
 	out        store.WriteOut
 	device     bool
 	done       bool
+	keep       func(temp string) error // takes the finished file instead, in a rehearsal
 }
 
 func create(name, path string) (*Output, error) {
@@ -56,6 +57,9 @@ func (o *Output) Commit() error {
 	o.done = true
 	if o.device {
 		return fault.File(o.name, o.temp.Close())
+	}
+	if o.keep != nil {
+		return fault.File(o.name, errors.Join(o.temp.Close(), o.keep(o.temp.Name())))
 	}
 	err := errors.Join(o.temp.Chmod(0o644), o.temp.Sync(), o.temp.Close())
 	if err == nil {

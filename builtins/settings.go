@@ -22,6 +22,8 @@ type Settings struct {
 	TokenDefaults map[string]string // by registry host: the name of the CI secret with its token, for templates
 	Limits        artifact.Limits   // on what a tarball may hold; zero is artifact.DefaultLimits
 	UserAgent     string
+
+	leaveCache bool // a rehearsal reads the cache and writes nothing to it
 }
 
 // HostSettings are the settings of one registry. Nil and empty mean: as

@@ -61,4 +61,12 @@ func (k Keeper) Entries(ctx context.Context) ([]StoreEntry, error) {
 
 func (s Settings) cache() string { return filepath.Join(s.Root, "cache") }
 
+// verdicts is where it is kept which bundles compile, "" in a rehearsal.
+func (s Settings) verdicts() string {
+	if s.leaveCache {
+		return ""
+	}
+	return s.cache()
+}
+
 func (s Settings) credentialFile() string { return filepath.Join(s.Root, "config.json") }

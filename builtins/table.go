@@ -178,6 +178,16 @@ func Table() []Verb {
 			Example: `glob("cases/**/*.json")`,
 		},
 		{
+			Name: "write", Group: GroupReaders, Effect: Write, Script: true, Func: does(WriteFile),
+			Doc:     "Write a file: a string as it is, any other value as JSON.",
+			Example: `write("release.json", {"version": "1.4.0"})`,
+		},
+		{
+			Name: "git", Group: GroupReaders, Effect: Read, Script: true, Func: does(Git),
+			Doc:     "Say which commit, tag and branch the project is at, and whether files differ from it.",
+			Example: `git().commit`,
+		},
+		{
 			Name: "env", Group: GroupReaders, Effect: Read, Script: true, Func: does(Variable),
 			Doc:     "Give the value of an environment variable.",
 			Example: `env("GITHUB_SHA", default = "")`,

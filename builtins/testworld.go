@@ -143,9 +143,9 @@ func (o overlay) Open(name string) (fs.File, error) {
 // Create makes the folders of the file over the others, and starts it there.
 func (o overlay) Create(name string) (*Output, error) {
 	if !filepath.IsLocal(filepath.FromSlash(name)) {
-		return nil, o.over.outside(name)
+		return nil, o.over.outside(name, "write")
 	}
-	root, err := o.over.open(name)
+	root, _, err := o.over.open(name)
 	if err != nil {
 		return nil, err
 	}

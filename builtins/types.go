@@ -104,3 +104,19 @@ type Saved struct {
 	Digest string `json:"digest"`
 	Size   int64  `json:"size"` // bytes written
 }
+
+// Written is the answer of write.
+type Written struct {
+	Path   string `json:"path"`
+	Digest string `json:"digest"` // of the content
+	Size   int64  `json:"size"`   // bytes
+}
+
+// GitState is the answer of git: what the project's repository is at.
+type GitState struct {
+	Commit string    `json:"commit"` // the whole hash
+	Tag    string    `json:"tag"`    // the highest tag of the commit; empty when it has none
+	Branch string    `json:"branch"` // empty when no branch is checked out
+	Dirty  bool      `json:"dirty"`  // files differ from the commit
+	Time   time.Time `json:"time"`   // of the commit
+}

@@ -99,9 +99,12 @@ type session struct {
 	ctx      context.Context // ends when the time that the user gave is over
 	settings builtins.Settings
 	env      *builtins.Env
-	stop     func() // progress
-	unwatch  func() // memory
-	cancel   context.CancelFunc
+
+	rehearsal *builtins.Rehearsal // nil: it is meant
+	planFile  string
+	stop      func() // progress
+	unwatch   func() // memory
+	cancel    context.CancelFunc
 }
 
 // open gathers the settings and makes an Env for a command.

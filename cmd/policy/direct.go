@@ -16,6 +16,7 @@ import (
 type direct struct {
 	output
 	Args any `embed:""`
+	Dry  any `embed:""` // *rehearsing, for a verb that changes something
 
 	verb   builtins.Verb
 	remote bool // it stands below "policy remote"
@@ -23,7 +24,15 @@ type direct struct {
 
 func directEntry(v builtins.Verb) entry {
 	summary, _, _ := strings.Cut(v.Doc, "\n")
-	return entry{append([]string{v.Name}, v.Aliases...), v.Group, summary, func() any { return &direct{Args: v.Func.New(), verb: v} }}
+	return entry{append([]string{v.Name}, v.Aliases...), v.Group, summary, func() any { return newDirect(v) }}
+}
+
+func newDirect(v builtins.Verb) *direct {
+	d := &direct{Args: v.Func.New(), Dry: new(struct{}), verb: v}
+	if v.Effect >= builtins.Write {
+		d.Dry = new(rehearsing)
+	}
+	return d
 }
 
 // Help is what --help prints below the summary.
@@ -42,14 +51,22 @@ func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
 		return err
 	}
 	defer s.Close()
+	if dry, ok := d.Dry.(*rehearsing); ok {
+		if err := s.rehearse(*dry); err != nil {
+			return err
+		}
+	}
 	result, err := answering(s, d.Args, func() (any, error) { return d.verb.Call(s.ctx, s.env, d.Args) })
 	if saved, ok := result.(*builtins.Saved); ok && saved != nil && saved.Path == "-" {
+		if err == nil {
+			err = s.savePlan()
+		}
 		return err // the content went to standard output
 	}
-	if err == nil {
+	if err == nil && s.rehearsal == nil {
 		err = s.offer(result, d.Args)
 	}
-	if err := s.answer(unwrap(result, d.Args), err); err != nil {
+	if err := s.answerOrPlan(unwrap(result, d.Args), err); err != nil {
 		return err
 	}
 	s.noteUndefined(result, d.Args)

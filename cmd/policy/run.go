@@ -33,6 +33,10 @@ type runFlags struct {
 
 	Graph graphFormat `help:"Print the graph of the tasks, and run none; --graph=dot and --graph=mermaid draw it for Graphviz and Mermaid."`
 	Jobs  uint16      `short:"j" placeholder:"N" help:"Tasks, and calls of parallel, that work at once (16)."`
+
+	AllowRead  []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the pipeline may read."`
+	AllowWrite []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the pipeline may read and write."`
+	rehearsing
 }
 
 func (*runCommand) Help() string {
@@ -196,7 +200,14 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 		return err
 	}
 	defer s.Close()
-	p.env = s.env.WithFiles(builtins.Under{Dir: p.host.Root})
+	if err := s.rehearse(c.host.rehearsing); err != nil {
+		return err
+	}
+	files, err := c.host.files(p.host.Root)
+	if err != nil {
+		return err
+	}
+	p.env = s.env.WithFiles(files)
 	if p.host.Now, err = p.env.SourceDate(); err != nil {
 		return err
 	}
@@ -218,8 +229,30 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	if s.ended(err) {
 		err = context.Cause(s.ctx)
 	}
-	p.summary.write(p.printer, s.env.Events, p.source.Name+" "+c.function, err)
-	return s.answer(result, err)
+	if s.rehearsal == nil {
+		p.summary.write(p.printer, s.env.Events, p.source.Name+" "+c.function, err)
+	}
+	return s.answerOrPlan(result, err)
+}
+
+// files are what the pipeline may see: its project and what was granted.
+func (f runFlags) files(root string) (files builtins.Under, err error) {
+	files.Dir = root
+	if files.Read, err = absolute(f.AllowRead); err == nil {
+		files.Write, err = absolute(f.AllowWrite)
+	}
+	return files, err
+}
+
+func absolute(folders []string) (all []string, err error) {
+	for _, folder := range folders {
+		dir, err := filepath.Abs(folder)
+		if err != nil {
+			return nil, fault.File(folder, err)
+		}
+		all = append(all, dir)
+	}
+	return all, nil
 }
 
 // limitHint says what to type to raise a limit.

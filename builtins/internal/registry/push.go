@@ -69,11 +69,31 @@ func (c *Client) there(ctx context.Context, n artifact.Name, d artifact.Descript
 	if err == nil {
 		return m.GetDescriptor().Digest == d.Digest, nil
 	}
-	a, ok := errors.AsType[*answer](err)
-	if ok && !transient(a) && a.status != http.StatusUnauthorized && a.token == "" || errors.Is(err, errs.ErrUnsupportedMediaType) {
+	if unsaid(err) {
 		return false, nil
 	}
 	return false, err
+}
+
+// Standing is the digest of what n names now, as a push to it sees it: empty when
+// there is nothing. A registry that does not say, but may take a push, counts as
+// having nothing. It fails with Denied or Unavailable.
+func (c *Client) Standing(ctx context.Context, n artifact.Name) (artifact.Digest, error) {
+	m, err := c.reg(n.Registry).ManifestHead(opContext(ctx, call{repo: n.Repository, write: true}), refOf(n))
+	if err == nil {
+		return m.GetDescriptor().Digest, nil
+	}
+	if unsaid(err) {
+		return "", nil
+	}
+	return "", toFault(ctx, n, err)
+}
+
+// unsaid reports that a registry refused to say what a name stands for, which is
+// also how it says that there is nothing.
+func unsaid(err error) bool {
+	a, ok := errors.AsType[*answer](err)
+	return ok && !transient(a) && a.status != http.StatusUnauthorized && a.token == "" || errors.Is(err, errs.ErrUnsupportedMediaType)
 }
 
 // upload puts one blob into n's repository, unless it is there or can be

@@ -27,6 +27,8 @@ func (p *Printer) text(v any) (string, error) {
 		return p.decision(v)
 	case *builtins.Inspection:
 		return p.inspection(v)
+	case *builtins.Plan:
+		return p.plan(v), nil
 	case *builtins.TestReport:
 		return p.testReport(v), nil
 	case []any:
