@@ -18,8 +18,12 @@ import (
 // testCommand runs the tests of policies, which the verb does, and those of
 // pipelines, into one report.
 type testCommand struct {
-	Output render.Format `default:"text" enum:"text,table,json,yaml" help:"Format of the report: text, table, json or yaml."`
+	Output render.Format `default:"text" enum:"text,table,json,yaml,junit" help:"Format of the report: text, table, json, yaml or junit."`
 	builtins.TestArgs
+	CoverageLcov string `placeholder:"FILE" complete:"file" help:"File to write the coverage to as an LCOV tracefile; turns coverage on."`
+	CoverageHTML string `name:"coverage-html" placeholder:"FILE" complete:"file" help:"File to write the coverage to as a page that shows the lines; turns coverage on."`
+	Update       bool   `help:"Write the golden files of the tests of pipelines that run, instead of comparing with them."`
+	Watch        bool   `help:"Run the tests again whenever a file below the paths changes, until Ctrl-C."`
 }
 
 func (*testCommand) Help() string {
@@ -43,7 +47,12 @@ func (c *testCommand) run(ctx context.Context, a *app, flags *config.Flags) erro
 		return err
 	}
 	defer s.Close()
-	return s.answer(c.test(s.ctx, s))
+	c.Coverage = c.Coverage || c.CoverageLcov != "" || c.CoverageHTML != ""
+	if c.Watch {
+		s.stop() // nothing of the tests is progress
+		return c.watch(s.ctx, s)
+	}
+	return s.answer(c.once(s.ctx, s))
 }
 
 // test runs all tests once.

@@ -113,20 +113,19 @@ func (c *testCoverage) report() *builtins.TestCoverage {
 // fileCoverage sums up the lines of a script. Neighbouring statements that were
 // not reached are one span, blank lines and comments between them included.
 func fileCoverage(name string, lines []runtime.LineHits) builtins.FileCoverage {
-	f := builtins.FileCoverage{File: name, Missing: []builtins.CoveredLines{}}
+	f := builtins.FileCoverage{File: name, Missing: []builtins.CoveredLines{}, Lines: map[int]bool{}}
 	for i, l := range lines {
-		spans := &f.Reached
-		if l.Hits == 0 {
-			spans = &f.Missing
-			f.NotCovered++
-		} else {
+		f.Lines[l.Line] = l.Hits > 0
+		switch {
+		case l.Hits > 0:
 			f.Covered++
+			continue
+		case i > 0 && lines[i-1].Hits == 0:
+			f.Missing[len(f.Missing)-1].Last = l.Line
+		default:
+			f.Missing = append(f.Missing, builtins.CoveredLines{First: l.Line, Last: l.Line})
 		}
-		if i > 0 && (lines[i-1].Hits == 0) == (l.Hits == 0) {
-			(*spans)[len(*spans)-1].Last = l.Line
-		} else {
-			*spans = append(*spans, builtins.CoveredLines{First: l.Line, Last: l.Line})
-		}
+		f.NotCovered++
 	}
 	f.Percent = percent(f.Covered, f.Covered+f.NotCovered)
 	return f

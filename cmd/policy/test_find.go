@@ -77,6 +77,7 @@ func (f *foundTests) walk(folder string, ignore []string) (policies []string, er
 			continue
 		}
 		switch {
+		case e.IsDir() && e.Name() == "testdata": // what tests are about, and golden files
 		case e.IsDir():
 			below, err := f.walk(name, ignore)
 			if errors.Is(err, fs.ErrPermission) {

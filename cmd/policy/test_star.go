@@ -191,7 +191,7 @@ func (r *starRunner) call(ctx context.Context, t *starTest, output *outputs) err
 	if err != nil {
 		return err
 	}
-	return program.Test(ctx, t.fn.Name, testTools(world))
+	return program.Test(ctx, t.fn.Name, testTools(world, &goldens{test: t, update: r.command.Update}))
 }
 
 // outputs gathers what a test prints. One that was given up may still be at it.

@@ -7,9 +7,10 @@ import (
 	"github.com/policyhost/policy/runtime"
 )
 
-// testTools are the members of t that a test's world gives.
-func testTools(w *builtins.TestWorld) []runtime.Tool {
+// testTools are the members of t besides its checks.
+func testTools(w *builtins.TestWorld, g *goldens) []runtime.Tool {
 	return []runtime.Tool{
+		tool("golden", func(_ context.Context, args *goldenArgs) (any, error) { return nil, g.check(args) }),
 		tool("rego", w.Rego),
 		tool("file", w.File),
 		tool("registry.image", w.Image),

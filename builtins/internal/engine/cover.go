@@ -25,7 +25,8 @@ type FileCoverage struct {
 	Covered    int     `json:"covered"`     // lines
 	NotCovered int     `json:"not_covered"` // lines
 	Missing    []Lines `json:"missing"`     // the lines that were not reached
-	Reached    []Lines `json:"-"`           // the lines that were
+
+	Lines map[int]bool `json:"-"` // each line with code, and whether it was reached
 }
 
 // Lines are neighbouring lines of a file, both included, from 1.
@@ -84,16 +85,23 @@ func (c *coverage) report(modules map[string]*ast.Module, threshold float64) *Te
 	t := &TestCoverage{Percent: r.Coverage, Threshold: threshold, Below: r.Coverage < threshold, Files: []FileCoverage{}}
 	for _, name := range util.KeysSorted(r.Files) {
 		f := r.Files[name]
-		one := FileCoverage{File: name, Percent: f.Coverage, Covered: f.CoveredLines, NotCovered: f.NotCoveredLines, Missing: []Lines{}}
+		one := FileCoverage{File: name, Percent: f.Coverage, Covered: f.CoveredLines, NotCovered: f.NotCoveredLines, Missing: []Lines{}, Lines: map[int]bool{}}
 		for _, span := range f.NotCovered {
 			one.Missing = addLines(one.Missing, Lines{span.Start.Row, span.End.Row})
+			one.mark(span, false)
 		}
 		for _, span := range f.Covered {
-			one.Reached = addLines(one.Reached, Lines{span.Start.Row, span.End.Row})
+			one.mark(span, true)
 		}
 		t.Files = append(t.Files, one)
 	}
 	return t
+}
+
+func (f *FileCoverage) mark(span cover.Range, reached bool) {
+	for row := span.Start.Row; row <= span.End.Row; row++ {
+		f.Lines[row] = reached
+	}
 }
 
 // addLines appends a span, joined with the last where they touch.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
@@ -24,6 +25,7 @@ const (
 	Table Format = "table"
 	JSON  Format = "json"
 	YAML  Format = "yaml"
+	JUnit Format = "junit" // of a report of tests; anything else is Text
 )
 
 // Printer writes answers to Out and everything else to Err. The zero value of
@@ -102,9 +104,12 @@ func (p *Printer) answer(v any) (string, error) {
 		return toJSON(v)
 	case YAML:
 		return toYAML(v)
-	default:
-		return p.text(v)
+	case JUnit:
+		if r, ok := v.(*builtins.TestReport); ok {
+			return junit(r)
+		}
 	}
+	return p.text(v)
 }
 
 // isNil reports whether v is no value at all. An empty list is one.

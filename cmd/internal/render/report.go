@@ -19,10 +19,7 @@ func (p *Printer) testReport(r *builtins.TestReport) string {
 			continue
 		}
 		fmt.Fprintf(&b, "%s %s (%s:%d)\n", p.outcome(t.Outcome), Safe(t.Name), Safe(t.File), t.Line)
-		explain(&b, t.Expression, t.Expected, t.Actual, t.Vars)
-		if t.Expression == "" || t.Expected == "" && t.Actual == "" {
-			detail(&b, "", t.Message)
-		}
+		explain(&b, t)
 		detail(&b, "output:", t.Output)
 		detail(&b, "trace:", t.Trace)
 	}
@@ -64,16 +61,23 @@ func (p *Printer) outcome(s string) string {
 	return paint(p.Color && p.OutTerminal, color, word)
 }
 
-// explain shows the expression that did not hold, both of its sides, and the
-// variables in it.
-func explain(b *strings.Builder, expression, expected, actual string, vars map[string]string) {
-	detail(b, "", expression)
-	if expected != "" || actual != "" {
-		detail(b, "expected: ", expected)
-		detail(b, "actual:   ", actual)
+// explain shows the expression that did not hold, both of its sides or where they
+// differ, and the variables in it.
+func explain(b *strings.Builder, t *builtins.TestResult) {
+	detail(b, "", t.Expression)
+	lines := differences(t.Expected, t.Actual)
+	switch {
+	case t.Expected == "" && t.Actual == "":
+		detail(b, "", t.Message)
+	case len(lines) > 0:
+		detail(b, "", "- expected, + actual:")
+		detail(b, "", strings.Join(lines, "\n"))
+	default:
+		detail(b, "expected: ", t.Expected)
+		detail(b, "actual:   ", t.Actual)
 	}
-	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		detail(b, "with "+name+" = ", vars[name])
+	for _, name := range slices.Sorted(maps.Keys(t.Vars)) {
+		detail(b, "with "+name+" = ", t.Vars[name])
 	}
 }
 
