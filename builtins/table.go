@@ -154,8 +154,13 @@ func Table() []Verb {
 		},
 		{
 			Name: "test", Group: GroupPolicies, Effect: Read, Func: does(Test),
-			Doc:     "Run the tests of policies; on the command line those of pipelines too.",
+			Doc:     "Run the tests of policies and, as a command, of pipelines.",
 			Example: "policy test ./policies --coverage",
+		},
+		{
+			Name: "check", Group: GroupPolicies, Effect: Read, Func: does(Check),
+			Doc:     "Find mistakes in policies and, as a command, in pipelines.",
+			Example: "policy check ./policies release.star",
 		},
 		{
 			Name: "read", Group: GroupReaders, Effect: Read, Script: true, Func: does(ReadText),

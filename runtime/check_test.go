@@ -166,10 +166,10 @@ func TestCheck(t *testing.T) {
 		{"def f(x):\n    if x:\n        return 1\n    return", []string{`4:5 missing-return: f returns a value elsewhere, and none here | write return None where that is meant`}},
 		{"def f(x) -> int:\n    print(x)", []string{`1:5 missing-return: f returns a value by its annotation, and none at its end | write return None where that is meant`}},
 		{"def f(x) -> int | None:\n    print(x)\ndef g(x):\n    if x: return 1\n    fail(\"no\")\ndef h(x):\n    if x: return 1\n    else: return 2\ndef i(x):\n    if x: return", nil},
-		{"def push(): pass\nlen = 3\ndef f(force, list, str): return str(force)", []string{
+		{"def push(): pass\ndef take(): push()\nlen = 3\ndef f(force, list, str): return str(force)", []string{
 			`1:5 shadowed-builtin: push hides the builtin push | call it something else`,
-			`2:1 shadowed-builtin: len hides the builtin len | call it something else`,
-			`3:20 shadowed-builtin: str hides the builtin str | call it something else`,
+			`3:1 shadowed-builtin: len hides the builtin len | call it something else`,
+			`4:20 shadowed-builtin: str hides the builtin str | call it something else`,
 		}},
 		{"def f(aa, bb, *more):\n    \"\"\"Does.\n\n    Args:\n      ab: one\n      more: many\n    \"\"\"", []string{
 			`1:5 docstring: the docstring of f explains other parameters and not aa`,

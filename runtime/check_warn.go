@@ -48,15 +48,16 @@ func (c *checker) unused(v *variable) {
 	}
 }
 
-// shadowed reports a name that hides one of the host or the language. Parameters
-// may do that, as flags have the names that verbs have, unless they are called.
+// shadowed reports a name that hides one of the host or the language. Unless they
+// are called, parameters may do that, as flags have the names that verbs have, and
+// everything may hide a verb: new ones must not make warnings in old pipelines.
 func (c *checker) shadowed(v *variable) {
 	name := v.ident.Name
-	if isGuard(name) || v.isArg && !v.called {
+	_, universal := starlark.Universe[name]
+	if isGuard(name) || (v.isArg || !universal) && !v.called {
 		return
 	}
-	_, ours := c.loader.env(c.m)[name]
-	if _, universal := starlark.Universe[name]; ours || universal {
+	if _, ours := c.loader.env(c.m)[name]; ours || universal {
 		c.warnAt(v.ident.NamePos, len([]rune(name)), "shadowed-builtin", "call it something else", "%s hides the builtin %s", name, name)
 	}
 }

@@ -50,9 +50,10 @@ func entries() []entry {
 }
 
 // composites are the commands of verbs that do more than the verb does: pipelines
-// are tested beside policies.
+// are checked and tested beside policies.
 var composites = map[string]func() any{
-	"test": func() any { return new(testCommand) },
+	"check": func() any { return new(checkCommand) },
+	"test":  func() any { return new(testCommand) },
 }
 
 // option offers the command to the parser.

@@ -91,7 +91,7 @@ func Test(ctx context.Context, o TestOptions) (*TestReport, error) {
 	if err != nil {
 		return nil, fault.New(fault.Usage, o.Run, "not a regular expression: %w", err)
 	}
-	b, err := openTests(ctx, o)
+	b, err := openSources(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,8 @@ func Test(ctx context.Context, o TestOptions) (*TestReport, error) {
 	return report, nil
 }
 
-func openTests(ctx context.Context, o TestOptions) (*Bundle, error) {
+// openSources reads policies with their tests.
+func openSources(ctx context.Context, o TestOptions) (*Bundle, error) {
 	names := slices.Clone(o.Paths)
 	for i, path := range names {
 		if typed, ok := o.Typed[path]; ok {

@@ -31,6 +31,8 @@ func (p *Printer) text(v any) (string, error) {
 		return p.plan(v), nil
 	case *builtins.TestReport:
 		return p.testReport(v), nil
+	case *builtins.CheckReport:
+		return p.checkReport(v), nil
 	case []any:
 		return p.list(v)
 	case []string:

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"os"
+	goruntime "runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/policyhost/policy/builtins"
+	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/cmd/internal/render"
+	"github.com/policyhost/policy/runtime"
+	"github.com/policyhost/policy/runtime/fault"
+	"github.com/policyhost/policy/stdlib"
+)
+
+// checkCommand looks for mistakes in policies, which the verb does, and in
+// pipelines, into one report.
+type checkCommand struct {
+	Output render.Format `default:"text" enum:"text,table,json,yaml" help:"Format of the report: text, table, json or yaml."`
+	builtins.CheckArgs
+}
+
+func (*checkCommand) Help() string {
+	return `Files called *.rego are parsed and compiled, in OPA's strict mode for the
+warnings; files called *.star are checked as "policy run" does before it runs
+one, and for what is unused, unreachable, hidden or wrongly documented. Nothing
+of them is run. What is found ends with exit code 1.
+
+A folder with pipelines, and no Rego files of its own, holds several policies:
+each folder in it is checked alone, with its data at its root.
+
+Example:
+
+    policy check ./policies release.star
+    policy check --no-warnings --output json`
+}
+
+func (c *checkCommand) run(ctx context.Context, a *app, flags *config.Flags) error {
+	a.printer.Format = c.Output
+	s, err := a.open(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	report, err := c.check(s.ctx, s)
+	return s.answer(report, fault.In("check", "", err))
+}
+
+func (c *checkCommand) check(ctx context.Context, s *session) (*builtins.CheckReport, error) {
+	found, err := findTests(c.Where(), c.Ignore)
+	if err != nil {
+		return nil, err
+	}
+	report := new(builtins.CheckReport)
+	scripts := slices.Concat(found.scripts, found.tests)
+	for _, policy := range found.policies {
+		args := c.CheckArgs
+		args.Paths = policy
+		if err := builtins.CheckRego(ctx, s.env, &args, report); err != nil {
+			return nil, err
+		}
+	}
+	if len(found.policies)+len(scripts) == 0 {
+		return nil, fault.New(fault.NotFound, "", "no .rego and no .star files in %s", strings.Join(c.Where(), ", "))
+	}
+	if err := s.checkScripts(ctx, scripts, report); err != nil {
+		return nil, err
+	}
+	return c.Judge(report)
+}
+
+// checkScripts adds to a report what is found in pipelines, several at once.
+func (a *app) checkScripts(ctx context.Context, files []string, report *builtins.CheckReport) error {
+	findings := make([][]runtime.Finding, len(files))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(goruntime.GOMAXPROCS(0))
+	for i, file := range files {
+		g.Go(func() (err error) {
+			defer fault.Recover("", &err)
+			findings[i], err = a.checkScript(ctx, file)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, f := range slices.Concat(findings...) {
+		severity := builtins.SeverityError
+		if f.Warning {
+			severity = builtins.SeverityWarning
+		}
+		report.Findings = append(report.Findings, builtins.Finding{
+			File: f.Pos.File, Line: f.Pos.Line, Col: f.Pos.Col, Width: f.Width, Source: f.Source,
+			Severity: severity, Code: f.Code, Message: f.Message, Hint: f.Hint,
+		})
+	}
+	report.Files += len(files)
+	return nil
+}
+
+func (a *app) checkScript(ctx context.Context, file string) ([]runtime.Finding, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, unreadable(file, err)
+	}
+	if err := tooLarge(file, text); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, fault.Of(context.Cause(ctx))
+	}
+	source := runtime.Source{Name: file, Text: text}
+	root, err := projectRoot(source)
+	if err != nil {
+		return nil, err
+	}
+	verbs := (&pipeline{app: a, source: source}).verbs()
+	host := &runtime.Host{
+		Predeclared: func(runtime.Module) []runtime.Builtin { return verbs },
+		Std:         stdlib.FS,
+		Root:        root,
+	}
+	return host.Check(ctx, source), nil
+}
