@@ -27,7 +27,9 @@ func newRemote() any {
 	}
 	command := reflect.New(reflect.StructOf(fields))
 	for i, v := range verbs {
-		command.Elem().Field(i).Set(reflect.ValueOf(direct{Args: v.Func.New(), verb: v, remote: true}))
+		d := newDirect(v)
+		d.remote = true
+		command.Elem().Field(i).Set(reflect.ValueOf(*d))
 	}
 	return command.Interface()
 }
