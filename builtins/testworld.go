@@ -23,7 +23,6 @@ type TestWorld struct {
 	Env *Env
 
 	dir        string
-	project    Files
 	registries *testRegistries
 
 	mu       sync.Mutex
@@ -37,8 +36,9 @@ var testClock = time.Date(2026, time.January, 1, 12, 0, 0, 0, time.UTC)
 func (w *TestWorld) Clock() time.Time { return testClock }
 
 // NewTestWorld makes a world below parent, which has to exist; project are the
-// files that a test may read. Close it when done.
-func NewTestWorld(parent string, project Files) (*TestWorld, error) {
+// files that a test may read. What policies print goes to print, from any
+// goroutine. Close it when done.
+func NewTestWorld(parent string, project Files, print func(text string)) (*TestWorld, error) {
 	dir, err := os.MkdirTemp(parent, "test-")
 	if err != nil {
 		return nil, fault.File(parent, err)
@@ -47,7 +47,7 @@ func NewTestWorld(parent string, project Files) (*TestWorld, error) {
 	if err := os.Mkdir(files, 0o700); err != nil {
 		return nil, fault.File(files, err)
 	}
-	w := &TestWorld{dir: dir, project: project}
+	w := &TestWorld{dir: dir}
 	settings := Settings{Root: filepath.Join(dir, "store")}
 	w.registries = newTestRegistries(settings)
 	w.Env = NewEnv(Options{
@@ -56,6 +56,11 @@ func NewTestWorld(parent string, project Files) (*TestWorld, error) {
 		Files:     overlay{over: Under{Dir: files}, under: project},
 		Now:       w.Clock,
 		NoHelpers: true,
+		Events: func(e Event) {
+			if e.State == Printed {
+				print(e.Message)
+			}
+		},
 		inProcess: w.registries.handler,
 	})
 	return w, nil

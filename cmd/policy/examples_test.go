@@ -56,6 +56,15 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestTests runs the tests of the examples and of the standard library, and holds
+// how much of the library they reach.
+func TestTests(t *testing.T) {
+	t.Parallel()
+	env := cleanEnv(t)
+	shell(t, env, "policy test examples")
+	shell(t, env, "policy test stdlib --coverage-threshold 90")
+}
+
 // TestQuickstart holds the first promise of the README: the image's token is the
 // last line, and a second run uploads nothing.
 func TestQuickstart(t *testing.T) {

@@ -79,7 +79,7 @@ func (c *testCommand) test(ctx context.Context, s *session) (*builtins.TestRepor
 		cover.add(part.Coverage)
 	}
 	stars, err := s.starTests(ctx, found, c, cover)
-	broken = append(broken, err)
+	broken = append(broken, fault.In("test", "", err))
 	if ctx.Err() != nil {
 		return nil, fault.Of(context.Cause(ctx))
 	}

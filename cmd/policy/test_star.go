@@ -182,12 +182,12 @@ func (r *starRunner) call(ctx context.Context, t *starTest, output *outputs) err
 	limit := r.command.TestTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fault.New(fault.Limit, "", "it took longer than %s", limit).WithHint("raise --test-timeout"))
 	defer cancel()
-	world, err := builtins.NewTestWorld(r.dir, builtins.Under{Dir: t.file.root})
+	world, err := builtins.NewTestWorld(r.dir, builtins.Under{Dir: t.file.root}, output.add)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = world.Close() }() // what it leaves goes with the folder around it
-	program, err := r.host(t.file, world, output.add).Load(ctx, t.file.source())
+	program, err := r.host(t.file, world, func(_ runtime.Position, text string) { output.add(text) }).Load(ctx, t.file.source())
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ type outputs struct {
 	text strings.Builder
 }
 
-func (o *outputs) add(_ runtime.Position, text string) {
+func (o *outputs) add(text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text.WriteString(text + "\n")
