@@ -26,6 +26,8 @@ type Rehearsal struct {
 	wire   *rehearsedRemote
 	base   *Env
 
+	layouts sync.Mutex // one at a time becomes part of the rehearsal
+
 	mu     sync.Mutex
 	serial int
 	files  map[string]*plannedFile // by their absolute path

@@ -87,7 +87,7 @@ func (f rehearsedFiles) Path(name string) (string, error) {
 // written.
 func (f rehearsedFiles) layout(name string, write bool) (string, error) {
 	real, err := f.target(name)
-	if err == nil && (write || f.r.isLayout(real)) {
+	if err == nil && (write || f.r.known(real) != nil) {
 		return real, nil
 	}
 	return f.Files.Path(name)

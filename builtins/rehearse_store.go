@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/builtins/internal/store"
@@ -45,14 +46,11 @@ func (r *Rehearsal) layout(typed, folder string, world *store.Store) (*store.Sto
 	if err != nil {
 		return nil, fault.File(typed, err)
 	}
-	r.mu.Lock()
-	for _, s := range r.stores {
-		if s.where == InLayout && s.folder == folder {
-			r.mu.Unlock()
-			return s.here, nil
-		}
+	r.layouts.Lock()
+	defer r.layouts.Unlock()
+	if s := r.known(folder); s != nil {
+		return s.here, nil
 	}
-	r.mu.Unlock()
 	s, err := r.rehearse(&rehearsedStore{where: InLayout, typed: typed, folder: folder, world: world})
 	if err != nil {
 		return nil, err
@@ -60,17 +58,16 @@ func (r *Rehearsal) layout(typed, folder string, world *store.Store) (*store.Sto
 	return s.here, nil
 }
 
-// isLayout reports whether a folder would hold a layout by now.
-func (r *Rehearsal) isLayout(folder string) bool {
-	folder, err := filepath.Abs(folder)
+// known is the rehearsal of the layout in a folder, an absolute path; nil when
+// there is none.
+func (r *Rehearsal) known(folder string) *rehearsedStore {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range r.stores {
-		if err == nil && s.where == InLayout && s.folder == folder {
-			return true
-		}
+	at := slices.IndexFunc(r.stores, func(s *rehearsedStore) bool { return s.where == InLayout && s.folder == folder })
+	if at < 0 {
+		return nil
 	}
-	return false
+	return r.stores[at]
 }
 
 // changes are what became of the names in the store.

@@ -44,6 +44,8 @@ type session struct {
 	base *url.URL
 	cred Credential
 	auth http.Header // what authenticates, from calls.login
+
+	loggingIn bool // calls.login is under way: asking for a token changes nothing
 }
 
 // ask opens a session and runs fn with it.
@@ -70,9 +72,11 @@ func (c *Client) ask(ctx context.Context, n artifact.Name, fn func(*session) err
 			return err
 		}
 		s.cred = cred
+		s.loggingIn = true
 		if s.auth, err = home.vendor.calls.login(ctx, s); err != nil {
 			return err
 		}
+		s.loggingIn = false
 	}
 	return fn(s)
 }
@@ -115,7 +119,11 @@ func (s *session) do(method string, u *url.URL, body, into any) (http.Header, er
 		x.size = int64(len(text))
 		x.body = func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
 	}
-	if err := s.c.o.Allow(method, s.home.name, s.n.Repository); err != nil {
+	does := method
+	if s.loggingIn {
+		does = http.MethodGet
+	}
+	if err := s.c.o.Allow(does, s.home.name, s.n.Repository); err != nil {
 		return nil, err
 	}
 	resp, err := x.carry()

@@ -75,6 +75,7 @@ type Options struct {
 	// network: a host for which it gives nil is refused.
 	InProcess func(host string) http.Handler
 	// Allow is asked before each request leaves; its error ends the operation.
+	// What only gets a token is not asked about, or is a GET.
 	Allow func(method, host, repository string) error
 	// Progress is told of bytes moved, often: it must be quick.
 	Progress func(Transfer)

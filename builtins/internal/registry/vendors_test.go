@@ -81,7 +81,10 @@ func (c *cloud) tags(repository string) []string {
 	return list.Tags
 }
 
-func (c *cloud) client() *registry.Client {
+func (c *cloud) client() *registry.Client { return c.clientThat(nil) }
+
+// clientThat may do what allow lets it.
+func (c *cloud) clientThat(allow func(method, host, repository string) error) *registry.Client {
 	log := &lockedBuffer{}
 	c.t.Cleanup(func() {
 		if text := log.String(); strings.Contains(text, canary) || strings.Contains(text, "eyJh.short.lived") {
@@ -89,7 +92,7 @@ func (c *cloud) client() *registry.Client {
 		}
 	})
 	debug := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	return client(c.t, registry.Options{Timeouts: quick(), Log: debug, Credentials: give(c.cred), Host: func(host string) registry.HostConfig {
+	return client(c.t, registry.Options{Allow: allow, Timeouts: quick(), Log: debug, Credentials: give(c.cred), Host: func(host string) registry.HostConfig {
 		if host != c.host {
 			return registry.HostConfig{}
 		}
@@ -128,11 +131,20 @@ func (c *cloud) called() []string {
 	return calls
 }
 
-// lists fails the test unless prefix has these repositories.
+// onlyReads is the gate of a dry run.
+func onlyReads(method, host, repository string) error {
+	if method != http.MethodGet && method != http.MethodHead {
+		return fault.New(fault.Denied, host+"/"+repository, "%s in a dry run", method)
+	}
+	return nil
+}
+
+// lists fails the test unless prefix has these repositories, and they can be
+// listed by nothing but reading.
 func (c *cloud) lists(prefix string, want ...string) {
 	c.t.Helper()
 	var got []string
-	err := c.client().Repositories(c.t.Context(), c.host, prefix, func(page []string) error {
+	err := c.clientThat(onlyReads).Repositories(c.t.Context(), c.host, prefix, func(page []string) error {
 		got = append(got, page...)
 		return nil
 	})
