@@ -136,3 +136,9 @@ func (m foundMistakes) Places() []fault.Place {
 	}
 	return all
 }
+
+// FormatRego gives the text of a Rego file in the usual layout, that of opa fmt.
+// It fails with Invalid for a text that does not parse.
+func FormatRego(ctx context.Context, name string, text []byte, version string) ([]byte, error) {
+	return engine.Format(ctx, name, text, version)
+}

@@ -1,7 +1,9 @@
 package builtins
 
 import (
+	"cmp"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -19,6 +21,7 @@ type Output struct {
 	device     bool
 	done       bool
 	keep       func(temp string) error // takes the finished file instead, in a rehearsal
+	mode       fs.FileMode             // 0 is 0644
 }
 
 func create(name, path string) (*Output, error) {
@@ -42,6 +45,10 @@ func create(name, path string) (*Output, error) {
 	return &Output{name: name, path: path, temp: temp}, nil
 }
 
+// Permit says which permissions the file gets; without it, 0644. A device or a
+// pipe keeps its own.
+func (o *Output) Permit(mode fs.FileMode) { o.mode = mode.Perm() }
+
 // Write adds to the file.
 func (o *Output) Write(p []byte) (int, error) {
 	n, err := o.temp.Write(p)
@@ -61,7 +68,7 @@ func (o *Output) Commit() error {
 	if o.keep != nil {
 		return fault.File(o.name, errors.Join(o.temp.Close(), o.keep(o.temp.Name())))
 	}
-	err := errors.Join(o.temp.Chmod(0o644), o.temp.Sync(), o.temp.Close())
+	err := errors.Join(o.temp.Chmod(cmp.Or(o.mode, 0o644)), o.temp.Sync(), o.temp.Close())
 	if err == nil {
 		err = os.Rename(o.temp.Name(), o.path)
 	}

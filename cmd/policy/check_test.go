@@ -1,13 +1,12 @@
 package main
 
-import (
-	"path/filepath"
-	"testing"
-)
+import "testing"
 
 // TestExamplesChecked holds the examples to what users are told: nothing is found
-// in them.
+// in them, and they are laid out as usual; so is the library.
 func TestExamplesChecked(t *testing.T) {
 	t.Parallel()
-	shell(t, cleanEnv(t), "policy check "+filepath.Join("examples"))
+	env := cleanEnv(t)
+	shell(t, env, "policy check examples")
+	shell(t, env, "policy fmt --check examples stdlib")
 }

@@ -46,6 +46,7 @@ func entries() []entry {
 		}
 		all = append(all, e)
 	}
+	all = append(all, entry{[]string{"fmt"}, builtins.GroupPolicies, "Lay out policies and pipelines in the usual way.", func() any { return new(fmtCommand) }})
 	return append(all, entry{[]string{"repl"}, builtins.GroupPolicies, "Ask a policy questions, line by line.", func() any { return new(replCommand) }})
 }
 
