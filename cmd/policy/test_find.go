@@ -36,7 +36,7 @@ func findTests(paths, ignore []string) (*foundTests, error) {
 			continue
 		}
 		before := len(found.tests) + len(found.scripts)
-		alone, err := found.walk(p, ignore)
+		alone, err := found.walk(p, p, ignore)
 		if err != nil {
 			return nil, err
 		}
@@ -62,10 +62,10 @@ func (f *foundTests) addScript(name string) {
 	}
 }
 
-// walk gathers the scripts below a folder, and the folders that are a policy: the
+// walk gathers the scripts below a folder, which is top or below it, and the folders that are a policy: the
 // outermost that hold no script, not below either, and those with Rego of their
 // own.
-func (f *foundTests) walk(folder string, ignore []string) (policies []string, err error) {
+func (f *foundTests) walk(top, folder string, ignore []string) (policies []string, err error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, fault.File(folder, err)
@@ -73,13 +73,13 @@ func (f *foundTests) walk(folder string, ignore []string) (policies []string, er
 	own, scripts := false, len(f.tests)+len(f.scripts)
 	for _, e := range entries {
 		name := filepath.Join(folder, e.Name())
-		if strings.HasPrefix(e.Name(), ".") || isIgnored(ignore, e.Name(), name) {
+		if strings.HasPrefix(e.Name(), ".") || isIgnored(ignore, top, name) {
 			continue
 		}
 		switch {
 		case e.IsDir() && e.Name() == "testdata": // what tests are about, and golden files
 		case e.IsDir():
-			below, err := f.walk(name, ignore)
+			below, err := f.walk(top, name, ignore)
 			if errors.Is(err, fs.ErrPermission) {
 				continue
 			}
@@ -99,11 +99,16 @@ func (f *foundTests) walk(folder string, ignore []string) (policies []string, er
 	return policies, nil
 }
 
-// isIgnored reports whether a pattern names the file, or its path.
-func isIgnored(patterns []string, base, name string) bool {
+// isIgnored reports whether a pattern names the file, or its path below top.
+func isIgnored(patterns []string, top, name string) bool {
+	rel, err := filepath.Rel(top, name)
+	if err != nil {
+		rel = name
+	}
 	for _, p := range patterns {
-		byBase, _ := path.Match(p, base)
-		byPath, _ := path.Match(p, filepath.ToSlash(name))
+		p = strings.Trim(filepath.ToSlash(p), "/")
+		byBase, _ := path.Match(p, filepath.Base(name))
+		byPath, _ := path.Match(p, filepath.ToSlash(rel))
 		if byBase || byPath {
 			return true
 		}

@@ -81,7 +81,7 @@ func (c *testCommand) snapshot() map[string]stamp {
 			switch {
 			case err != nil:
 				return nil //nolint:nilerr // what is gone or closed is a state, too
-			case name != p && strings.HasPrefix(e.Name(), "."), isIgnored(c.Ignore, e.Name(), name):
+			case name != p && strings.HasPrefix(e.Name(), "."), isIgnored(c.Ignore, p, name):
 				if e.IsDir() {
 					return fs.SkipDir
 				}
