@@ -20,7 +20,7 @@ import (
 // checkCommand looks for mistakes in policies, which the verb does, and in
 // pipelines, into one report.
 type checkCommand struct {
-	Output render.Format `default:"text" enum:"text,table,json,yaml" help:"Format of the report: text, table, json or yaml."`
+	Output render.Format `default:"text" enum:"text,table,json,yaml,github" help:"Format of the report: text, table, json, yaml or github."`
 	builtins.CheckArgs
 }
 

@@ -29,7 +29,9 @@ func (p *Printer) Fault(err error) {
 		w := &faultWriter{p: p, hinted: map[string]bool{}, traced: map[*fault.Frame]bool{}}
 		w.fault(err)
 		text = w.b.String()
-		if p.Actions != nil {
+		if p.Actions != nil && p.Format == GitHub && len(fault.Places(err)) > 0 {
+			text = harmless(text) // the answer has the commands
+		} else if p.Actions != nil {
 			text = harmless(text) + p.Actions.annotations(err)
 		}
 	}

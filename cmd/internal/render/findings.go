@@ -58,3 +58,23 @@ func (p *Printer) finding(b *strings.Builder, f *builtins.Finding) {
 		b.WriteString("    " + paint(colored, cyan, "hint:") + " " + Safe(f.Hint) + "\n")
 	}
 }
+
+// workflowCommands make a job at GitHub mark the lines that findings are about.
+func workflowCommands(r *builtins.CheckReport) string {
+	var b strings.Builder
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "::%s file=%s", f.Severity, inProperty(f.File))
+		if f.Line > 0 {
+			fmt.Fprintf(&b, ",line=%d,col=%d,endColumn=%d", f.Line, max(f.Col, 1), max(f.Col, 1)+max(f.Width, 1))
+		}
+		fmt.Fprintf(&b, ",title=%s::%s\n", inProperty(f.Code), inData(SafeLines(withHint(f))))
+	}
+	return b.String()
+}
+
+func withHint(f builtins.Finding) string {
+	if f.Hint == "" {
+		return f.Message
+	}
+	return f.Message + "\nhint: " + f.Hint
+}

@@ -21,11 +21,12 @@ type Format string
 // The formats. Text is meant for people and pipes, Table is what Text shows on a
 // terminal, JSON and YAML are the results with their documented keys.
 const (
-	Text  Format = "text"
-	Table Format = "table"
-	JSON  Format = "json"
-	YAML  Format = "yaml"
-	JUnit Format = "junit" // of a report of tests; anything else is Text
+	Text   Format = "text"
+	Table  Format = "table"
+	JSON   Format = "json"
+	YAML   Format = "yaml"
+	JUnit  Format = "junit"  // of a report of tests; anything else is Text
+	GitHub Format = "github" // of findings, as workflow commands; anything else is Text
 )
 
 // Printer writes answers to Out and everything else to Err. The zero value of
@@ -107,6 +108,10 @@ func (p *Printer) answer(v any) (string, error) {
 	case JUnit:
 		if r, ok := v.(*builtins.TestReport); ok {
 			return junit(r)
+		}
+	case GitHub:
+		if r, ok := v.(*builtins.CheckReport); ok {
+			return workflowCommands(r), nil
 		}
 	}
 	return p.text(v)
