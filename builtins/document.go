@@ -27,6 +27,10 @@ func (d *Document) UnmarshalText(text []byte) error {
 
 // SetValue takes a script's value; a string is a JSON string.
 func (d *Document) SetValue(value any) error {
+	if text, ok := value.(json.RawMessage); ok { // read before: it is valid, and may be large
+		d.json = text
+		return nil
+	}
 	text, err := json.Marshal(value)
 	d.json = text
 	return err

@@ -34,6 +34,7 @@ func guards() starlark.StringDict {
 		replaceName + guardName: starlark.NewBuiltin(replaceName, guardedAttr),
 		"getattr":               around("getattr", getattr),
 		"int":                   around("int", parseInt),
+		"type":                  around("type", typeFunction),
 	}
 	for _, name := range walkers {
 		env[name] = around(name, walk)

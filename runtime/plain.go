@@ -65,8 +65,8 @@ const maxNesting = 1000
 
 // toGo turns a script's value into plain Go: nil, bool, int64, json.Number for
 // integers that do not fit and for floats that are whole (so that 1.0 stays 1.0
-// in JSON), float64, string, []byte, []any, Map, time.Time, time.Duration, or
-// the Go value behind a builtin's result.
+// in JSON), float64, string, []byte, []any, Map, time.Time, time.Duration,
+// json.RawMessage for a large document, or the Go value behind a builtin's result.
 func toGo(v starlark.Value) (any, error) { return toGoAt(v, 0) }
 
 func toGoAt(v starlark.Value, depth int) (any, error) {
@@ -94,6 +94,8 @@ func toGoAt(v starlark.Value, depth int) (any, error) {
 		return []byte(v), nil
 	case *object:
 		return v.original, nil
+	case lazy:
+		return json.RawMessage(v.document().text), nil
 	case *opaque:
 		return v.original, nil
 	case *record:

@@ -125,6 +125,10 @@ func (b *baseType) read(text string) starlark.Value {
 // adapt gives v as t wants it, where there is one way to; else v. It fails when
 // v should become a record and does not fit.
 func (t *typ) adapt(v starlark.Value) (starlark.Value, error) {
+	v, err := wholeOf(v)
+	if err != nil {
+		return nil, err
+	}
 	switch t.kind {
 	case unionKind:
 		var failed error

@@ -218,7 +218,7 @@ func (t *typ) refuses(v starlark.Value) string {
 			return ""
 		}
 	default:
-		if slices.Contains(t.base.of, v.Type()) {
+		if slices.Contains(t.base.of, typeName(v)) {
 			return t.refusesParts(v)
 		}
 	}

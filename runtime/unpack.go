@@ -13,7 +13,8 @@ import (
 // ValueSetter is implemented by the pointer of an argument type that takes any
 // value of a script. SetValue gets plain Go: nil, bool, int64, float64,
 // json.Number (integers that do not fit and floats that are whole), string,
-// []byte, []any, [Map], time.Time, or the Go value behind a builtin's result.
+// []byte, []any, [Map], time.Time, json.RawMessage for a large document, or the Go
+// value behind a builtin's result.
 // All of them but secrets marshal to JSON as the script would write them.
 type ValueSetter interface {
 	SetValue(value any) error

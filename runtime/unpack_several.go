@@ -39,7 +39,7 @@ func setSlice(typ reflect.Type, parse func(string, reflect.Value) error) (setter
 // severalValues reports whether v is a list in the sense of "list in, list out".
 func severalValues(v starlark.Value) bool {
 	switch v.(type) {
-	case *starlark.List, starlark.Tuple, *starlark.Set:
+	case *starlark.List, starlark.Tuple, *starlark.Set, *largeList:
 		return true
 	}
 	return false

@@ -121,8 +121,20 @@ func fromMap(m Map) (starlark.Value, error) {
 	return d, nil
 }
 
-// fromJSON keeps integers exact, floats floats, and keys in their order.
+// fromJSON keeps integers exact, floats floats, and keys in their order. What is large
+// is converted as it is read.
 func fromJSON(text []byte) (starlark.Value, error) {
+	if d := newDocument(text); d != nil {
+		return d, nil
+	}
+	if v, ok := plainJSON(text); ok {
+		return v, nil
+	}
+	return decodeJSON(text)
+}
+
+// decodeJSON converts all of a text.
+func decodeJSON(text []byte) (starlark.Value, error) {
 	if len(text) == 0 {
 		return starlark.None, nil
 	}
