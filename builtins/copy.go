@@ -73,7 +73,7 @@ func (e *Env) place(typed string, local, write bool) (place, error) {
 		return e.layoutPlace(typed, rest, write)
 	}
 	if strings.Contains(typed, "://") {
-		return place{}, fault.New(fault.Usage, typed, "only ocidir:// may stand before a path").
+		return place{}, fault.New(fault.Usage, artifact.WithoutPassword(typed), "only ocidir:// may stand before a path").
 			WithHint("type a reference, or %sPATH:TAG", layoutScheme)
 	}
 	if !write && isDigestPrefix(typed, prefixDigits) {

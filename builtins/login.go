@@ -118,7 +118,7 @@ func (e *Env) registryHost(positional, server string) (string, error) {
 	host, _, _ = strings.Cut(host, "/")
 	name, err := artifact.ParseName(host+"/x/y", host)
 	if err != nil || (name.Registry != strings.ToLower(host) && name.Registry != artifact.DefaultDomain) {
-		return "", fault.New(fault.Usage, host, "not a registry host").WithHint("type a host such as ghcr.io or localhost:5000")
+		return "", fault.New(fault.Usage, artifact.WithoutPassword(host), "not a registry host").WithHint("type a host such as ghcr.io or localhost:5000")
 	}
 	return name.Registry, nil
 }

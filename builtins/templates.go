@@ -90,7 +90,11 @@ func ApplyTemplate(ctx context.Context, e *Env, args *TemplateArgs) (*Applied, e
 	}
 	applied := &Applied{Files: files}
 	for _, line := range t.Next {
-		applied.Next = append(applied.Next, values.Fill(line))
+		line = values.Fill(line)
+		if args.Output != "." && strings.HasPrefix(line, "To ") {
+			line = strings.Replace(line, ": ", ": cd "+args.Output+" && ", 1)
+		}
+		applied.Next = append(applied.Next, line)
 	}
 	return applied, nil
 }

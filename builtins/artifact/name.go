@@ -46,7 +46,7 @@ type typedParts struct{ registry, tag bool }
 
 func parse(s, domain string) (Name, typedParts, error) {
 	bad := func(format string, args ...any) (Name, typedParts, error) {
-		return Name{}, typedParts{}, fault.New(fault.Usage, fmt.Sprintf("%q", s), format, args...).
+		return Name{}, typedParts{}, fault.New(fault.Usage, fmt.Sprintf("%q", WithoutPassword(s)), format, args...).
 			WithHint("a reference looks like ghcr.io/org/name:tag")
 	}
 	var n Name
@@ -61,6 +61,9 @@ func parse(s, domain string) (Name, typedParts, error) {
 	if name, d, ok := strings.Cut(rest, "@"); ok {
 		n.Digest = digest.Digest(d)
 		if err := n.Digest.Validate(); err != nil {
+			if WithoutPassword(s) != s {
+				return bad("a reference has no user and no password; policy login -s HOST -u USER keeps those")
+			}
 			return bad("%q is not a digest: %w", d, err)
 		}
 		typed.tag = true
@@ -148,4 +151,23 @@ func (n Name) String() string {
 		s += "@" + n.Digest.String()
 	}
 	return s
+}
+
+// WithoutPassword is s, which may be meant as a URL or a reference, for a message:
+// in user:password@host the password is ***.
+func WithoutPassword(s string) string {
+	scheme, rest := "", s
+	if before, after, ok := strings.Cut(s, "://"); ok {
+		scheme, rest = before+"://", after
+	}
+	end := len(rest)
+	if slash := strings.IndexByte(rest, '/'); slash >= 0 {
+		end = slash
+	}
+	at := strings.LastIndexByte(rest[:end], '@')
+	user, _, ok := strings.Cut(rest[:max(at, 0)], ":")
+	if at < 0 || !ok || digest.Digest(rest[at+1:]).Validate() == nil {
+		return s
+	}
+	return scheme + user + ":***" + rest[at:]
 }

@@ -111,7 +111,7 @@ func namedAt(f *runtime.Function, words []string) int {
 // parseList reads the flags that may stand beside --list.
 func (p *pipeline) parseList(functions []runtime.Function, words []string, tail int) (*call, error) {
 	c := &call{list: functions}
-	parser, _, err := p.grammar(&c.host, nil, "")
+	parser, err := kong.New(&c.host, p.kongOptions()...)
 	if err != nil {
 		return nil, err
 	}

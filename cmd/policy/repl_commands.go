@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/policyhost/policy/cmd/internal/render"
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // shellCommand is a word that a shell obeys rather than evaluates.
@@ -103,6 +104,8 @@ func (s *repl) trace(_ context.Context, args []string) error {
 	}
 	if mode == s.how.Explain || mode == "off" {
 		mode = ""
+	} else if modes := []string{"notes", "fails", "full", "debug"}; !slices.Contains(modes, mode) {
+		return fault.New(fault.Usage, "", "%q is no way to explain", mode).WithHint("one of %s, off", strings.Join(modes, ", "))
 	}
 	s.how.Explain = mode
 	s.switched("trace", mode != "", mode)

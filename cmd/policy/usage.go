@@ -111,9 +111,8 @@ func ofValue(wrong string) string {
 	switch {
 	case strings.Contains(wrong, "(<EOL>)"), strings.HasPrefix(wrong, "missing value"):
 		return "its value is missing"
-	case strings.Contains(wrong, "; perhaps try "):
-		_, try, _ := strings.Cut(wrong, "; perhaps try ")
-		return "its value is missing: " + got + " is a flag, unless it is typed " + strings.TrimSuffix(try, "?")
+	case strings.Contains(wrong, "; perhaps try "): // with the value, which may be a secret
+		return "its value is missing: what follows begins with a dash; if that is the value, put = between the two"
 	}
 	return wrong
 }

@@ -46,7 +46,7 @@ func All() []Template {
 			Home:        Values{Server: "ghcr.io", User: "${{ github.actor }}", Secret: "GITHUB_TOKEN"},
 			Next: []string{
 				"It pushes to @SERVER@/@REPO@, with the password in the repository's secret @SECRET@.",
-				"To release: git tag v0.1.0 && git push origin v0.1.0",
+				"To release what is committed: git tag v0.1.0 && git push origin v0.1.0",
 			},
 		},
 		{
@@ -56,7 +56,7 @@ func All() []Template {
 			Home:        Values{Server: "registry.gitlab.com", User: "$CI_REGISTRY_USER", Secret: "CI_REGISTRY_PASSWORD"},
 			Next: []string{
 				"It pushes to @SERVER@/@REPO@, with the password in the CI/CD variable @SECRET@.",
-				"To release: git tag v0.1.0 && git push origin v0.1.0",
+				"To release what is committed: git tag v0.1.0 && git push origin v0.1.0",
 			},
 		},
 		{

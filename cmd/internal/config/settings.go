@@ -139,7 +139,7 @@ func setDomain(r *result, s string) (err error) {
 func registryHost(s string) (string, error) {
 	name, err := artifact.ParseName("x", s)
 	if err != nil {
-		return "", fmt.Errorf("%q is not a registry host such as ghcr.io or localhost:5000", s)
+		return "", fmt.Errorf("%q is not a registry host such as ghcr.io or localhost:5000", artifact.WithoutPassword(s))
 	}
 	return name.Registry, nil
 }
