@@ -27,8 +27,8 @@ type call struct {
 // hostFlags are the flags that may stand before or behind a function's name.
 type hostFlags struct {
 	config.Flags
-	runFlags
-	Expr []string `short:"e" sep:"none" hidden:""` // read already; it stands among the words before
+	runFlags `embed:"" group:"Run"`
+	Expr     []string `short:"e" sep:"none" hidden:""` // read already; it stands among the words before
 }
 
 // parseCall reads the words behind FILE: the first that names a function chooses
@@ -127,7 +127,7 @@ func (p *pipeline) grammar(flags *hostFlags, offered []runtime.Function, doc str
 	options := append(p.kongOptions(),
 		kong.Name("policy run "+p.source.Name),
 		kong.Description(doc),
-		kong.ExplicitGroups([]kong.Group{{Key: "Functions", Title: "Functions:"}, {Key: "Tasks", Title: "Tasks:"}, {Key: "Global flags", Title: "Global flags:"}}),
+		kong.ExplicitGroups([]kong.Group{{Key: "Functions", Title: "Functions:"}, {Key: "Tasks", Title: "Tasks:"}, {Key: "Run", Title: "Flags of policy run:"}, {Key: "Global flags", Title: "Global flags:"}}),
 		kong.PostBuild(functionFlagsWin))
 	commands := map[string]*function{}
 	for _, f := range offered {
