@@ -29,6 +29,8 @@ type Client struct {
 	hosts  map[string]*host    // by name in a reference, and foreign ones by origin
 	regs   map[string]*reg.Reg // by registry
 	places map[place]string    // a repository known to hold a blob
+
+	sending map[place]chan struct{} // blobs on their way to a registry
 }
 
 type place struct {
@@ -44,6 +46,7 @@ func New(o Options) *Client {
 		hosts:   map[string]*host{},
 		regs:    map[string]*reg.Reg{},
 		places:  map[place]string{},
+		sending: map[place]chan struct{}{},
 	}
 }
 

@@ -111,25 +111,22 @@ func (c *Client) upload(ctx context.Context, direction string, n artifact.Name, 
 }
 
 func (c *Client) uploadBlob(ctx context.Context, n artifact.Name, d artifact.Descriptor, t *transfer, open func(context.Context) (io.ReadCloser, error)) (string, error) {
-	r := c.reg(n.Registry)
-	octx := opContext(ctx, call{repo: n.Repository, write: true})
-	_, err := r.BlobHead(octx, repositoryOf(n), blobOf(d))
-	if err == nil {
-		return "exists", nil
-	}
-	if a, ok := errors.AsType[*answer](err); !ok || transient(a) || a.status == http.StatusUnauthorized {
-		return "", err
-	}
-	if from := c.elsewhere(n, d.Digest); from != "" {
-		source := n
-		source.Repository = from
-		if r.BlobMount(octx, repositoryOf(source), repositoryOf(n), blobOf(d)) == nil {
-			return "exists", nil
+	for {
+		if there, err := c.blobThere(ctx, n, d); err != nil || there {
+			return "exists", err
 		}
-		if ctx.Err() != nil {
+		done, others := c.claim(n.Registry, d.Digest)
+		if done != nil {
+			defer done()
+			break
+		}
+		select {
+		case <-others:
+		case <-ctx.Done():
 			return "", ctx.Err()
 		}
 	}
+	r := c.reg(n.Registry)
 	t.state("start")
 	retry := c.retrier(n.Registry, c.o.Timeouts.Attempts)
 	for renewals := 0; ; {
@@ -152,6 +149,49 @@ func (c *Client) uploadBlob(ctx context.Context, n artifact.Name, d artifact.Des
 			return "", err
 		}
 	}
+}
+
+// blobThere reports whether n's repository has a blob, or has it now, mounted from
+// another one.
+func (c *Client) blobThere(ctx context.Context, n artifact.Name, d artifact.Descriptor) (bool, error) {
+	r := c.reg(n.Registry)
+	ctx = opContext(ctx, call{repo: n.Repository, write: true})
+	_, err := r.BlobHead(ctx, repositoryOf(n), blobOf(d))
+	if err == nil {
+		return true, nil
+	}
+	if a, ok := errors.AsType[*answer](err); !ok || transient(a) || a.status == http.StatusUnauthorized {
+		return false, err
+	}
+	from := c.elsewhere(n, d.Digest)
+	if from == "" {
+		return false, nil
+	}
+	source := n
+	source.Repository = from
+	mounted := r.BlobMount(ctx, repositoryOf(source), repositoryOf(n), blobOf(d)) == nil
+	return mounted, ctx.Err()
+}
+
+// claim makes the caller the only one here that sends a blob to a registry, until
+// it calls done. Where somebody else does, done is nil and others is closed when
+// that is over. Several tags of one image, pushed at once, would send it several
+// times, which distribution 2 takes for wrong content now and then.
+func (c *Client) claim(registry string, d artifact.Digest) (done func(), others <-chan struct{}) {
+	p := place{registry, d}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if busy := c.sending[p]; busy != nil {
+		return nil, busy
+	}
+	over := make(chan struct{})
+	c.sending[p] = over
+	return func() {
+		c.mu.Lock()
+		delete(c.sending, p)
+		c.mu.Unlock()
+		close(over)
+	}, nil
 }
 
 // maxRenewals is how often a blob is sent again because its token had become

@@ -1,12 +1,14 @@
 package registry_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -163,6 +165,34 @@ func TestPushRace(t *testing.T) {
 			t.Fatal(err)
 		}
 		sameImage(t, got, img)
+	}
+}
+
+// TestPushAtOnce: tags of one image that are pushed together send its layer once.
+func TestPushAtOnce(t *testing.T) {
+	t.Parallel()
+	next := olaregHandler(t)
+	var sent atomic.Int32
+	host := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if pushesLayer(r) {
+			sent.Add(1)
+		}
+		next.ServeHTTP(w, r)
+	}))
+	c := client(t, registry.Options{})
+	img := newImage(t, layerSize)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() { push(t, c, fmt.Sprintf("%s/a/b:%d", host, i), img) })
+	}
+	wg.Wait()
+	if n := sent.Load(); n != 1 {
+		t.Errorf("the layer was sent %d times", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Push(ctx, name(t, host+"/a/c:1"), img.manifest, img.desc, img); !errors.Is(err, fault.Canceled) {
+		t.Errorf("got %v, want canceled", err)
 	}
 }
 
