@@ -142,6 +142,7 @@ func (a *app) parseWith(args []string, commands []entry) (command, *config.Flags
 	if err != nil {
 		return nil, nil, err
 	}
+	args = withoutEmpty(parser, args)
 	ctx, err := parser.Parse(args)
 	if err != nil {
 		return nil, nil, usage(err)
@@ -152,6 +153,26 @@ func (a *app) parseWith(args []string, commands []entry) (command, *config.Flags
 		}
 	}
 	return ctx.Selected().Target.Addr().Interface().(command), flags, nil
+}
+
+// withoutEmpty leaves out --flag= with nothing behind it, as scripts spell a
+// flag's default (spec O1.2). Not for run: its pipeline may take an empty text for
+// what it is.
+func withoutEmpty(k *kong.Kong, args []string) []string {
+	if slices.Contains(args, "run") {
+		return args
+	}
+	end := slices.Index(args, "--")
+	if end < 0 {
+		end = len(args)
+	}
+	known := func(word string) bool {
+		name, empty := strings.CutSuffix(strings.TrimPrefix(word, "--"), "=")
+		return empty && slices.ContainsFunc(k.Model.Leaves(false), func(n *kong.Node) bool {
+			return slices.ContainsFunc(slices.Concat(n.AllFlags(false)...), func(f *kong.Flag) bool { return f.Name == name })
+		})
+	}
+	return append(slices.DeleteFunc(slices.Clone(args[:end]), known), args[end:]...)
 }
 
 // kongOptions are what every grammar of ours shares: help on standard output,
