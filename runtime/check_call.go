@@ -45,11 +45,11 @@ func (c *checker) signature(m *module, def *syntax.DefStmt) *staticSignature {
 		if id != nil {
 			t = c.annotated(m, def, id.Name)
 		}
-		switch {
-		case star == 1:
+		switch star {
+		case 1:
 			s.open, s.more, keyword = id != nil, t, true
 			continue
-		case star == 2:
+		case 2:
 			s.openNamed, s.moreNamed = true, t
 			continue
 		}

@@ -35,13 +35,13 @@ func (c *checker) warn() {
 func (c *checker) unused(v *variable) {
 	name, width := v.ident.Name, len([]rune(v.ident.Name))
 	switch {
-	case v.uses > 0 || !v.simple || v.sites > 1 && v.symbol.load != nil:
-	case v.symbol.load != nil:
+	case v.uses > 0 || !v.simple || v.sites > 1 && v.load != nil:
+	case v.load != nil:
 		c.warnAt(v.ident.NamePos, width, "unused-load", "", "%s is loaded and not used", name)
 	case strings.HasPrefix(name, "_") && (v.local || name == "_"):
 	case v.local || strings.HasPrefix(name, "_"):
 		hint := ""
-		if v.local && v.symbol.def == nil {
+		if v.local && v.def == nil {
 			hint = "a name that begins with _ may be unused"
 		}
 		c.warnAt(v.ident.NamePos, width, "unused-variable", hint, "%s is never used", name)

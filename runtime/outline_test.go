@@ -62,7 +62,7 @@ func TestOutline(t *testing.T) {
 		for _, p := range f.Params {
 			line += " " + p.Name + "/" + p.Kind
 			for mark, is := range map[string]bool{"!": p.Required, "=": p.KeywordOnly, "*": p.Variadic, "**": p.Extra} {
-				if is && !(p.Required && mark == "=") {
+				if is && (!p.Required || mark != "=") {
 					line += mark
 				}
 			}

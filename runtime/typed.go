@@ -204,7 +204,7 @@ func (t *typ) adaptDict(d *starlark.Dict) (starlark.Value, error) {
 		if err := adapted.SetKey(item[0], v); err != nil {
 			return nil, err
 		}
-		kwargs = append(kwargs, starlark.Tuple{starlark.String(key), v})
+		kwargs = append(kwargs, starlark.Tuple{key, v})
 	}
 	if t.kind == dictKind {
 		return adapted, nil
