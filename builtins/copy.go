@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/builtins/internal/registry"
 	"github.com/policyhost/policy/builtins/internal/store"
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -186,7 +187,7 @@ func (l *local) copyTo(ctx context.Context, e *Env, to place) (*Image, error) {
 	}
 	defer tx.Close()
 	for _, d := range append(slices.Clone(l.manifest.Layers), l.manifest.Config, l.descriptor) {
-		if err := l.copyBlob(ctx, tx, d); err != nil {
+		if err := keepBlob(ctx, tx, d, l); err != nil {
 			return nil, err
 		}
 	}
@@ -195,11 +196,12 @@ func (l *local) copyTo(ctx context.Context, e *Env, to place) (*Image, error) {
 	return image, tx.Tag(ctx, entry)
 }
 
-func (l *local) copyBlob(ctx context.Context, tx *store.Tx, d artifact.Descriptor) error {
+// keepBlob puts a blob of src into a store that lacks it.
+func keepBlob(ctx context.Context, tx *store.Tx, d artifact.Descriptor, src registry.Source) error {
 	if tx.Has(ctx, d) {
 		return nil
 	}
-	r, err := l.Open(ctx, d)
+	r, err := src.Open(ctx, d)
 	if err != nil {
 		return err
 	}

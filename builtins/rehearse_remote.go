@@ -120,27 +120,6 @@ func (w *rehearsedRemote) Push(ctx context.Context, n artifact.Name, manifest []
 	return w.plan(ctx, n, plannedImage{descriptor: bare(d), raw: manifest})
 }
 
-func keepBlob(ctx context.Context, tx *store.Tx, d artifact.Descriptor, src registry.Source) error {
-	if tx.Has(ctx, d) {
-		return nil
-	}
-	r, err := src.Open(ctx, d)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	in, err := tx.Create(ctx, d)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	if _, err := io.Copy(in, r); err != nil {
-		return err
-	}
-	_, err = in.Commit(ctx)
-	return err
-}
-
 // Copy plans an image of one registry for another; its blobs stay where they are.
 func (w *rehearsedRemote) Copy(ctx context.Context, from, to artifact.Name) (artifact.Descriptor, bool, error) {
 	image, planned, removed := w.look(from)
