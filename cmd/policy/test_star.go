@@ -16,6 +16,7 @@ import (
 	"github.com/policyhost/policy/runtime"
 	"github.com/policyhost/policy/runtime/fault"
 	"github.com/policyhost/policy/stdlib"
+	"golang.org/x/sync/errgroup"
 )
 
 // starFile is a *_test.star.
@@ -142,23 +143,15 @@ func (r *starRunner) all(ctx context.Context, tests []starTest) []builtins.TestR
 		n = goruntime.GOMAXPROCS(0)
 	}
 	results := make([]builtins.TestResult, len(tests))
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(n, len(tests)) {
-		wg.Go(func() {
-			for i := range next {
-				results[i] = r.one(ctx, &tests[i])
-			}
-		})
-	}
+	var workers errgroup.Group
+	workers.SetLimit(n)
 	for i := range tests {
 		if ctx.Err() != nil {
 			break
 		}
-		next <- i
+		workers.Go(func() error { results[i] = r.one(ctx, &tests[i]); return nil })
 	}
-	close(next)
-	wg.Wait()
+	_ = workers.Wait() // a test that fails is a result
 	return results
 }
 

@@ -8,12 +8,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/tester"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -245,22 +245,14 @@ func (r *runner) run(ctx context.Context, tests []testCase) []TestResult {
 		n = runtime.GOMAXPROCS(0)
 	}
 	results := make([][]TestResult, len(tests))
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(n, len(tests)) {
-		wg.Go(func() {
-			for i := range next {
-				results[i] = r.one(ctx, &tests[i])
-			}
-		})
-	}
+	var workers errgroup.Group
+	workers.SetLimit(n)
 	for i := range tests {
 		if ctx.Err() != nil {
 			break
 		}
-		next <- i
+		workers.Go(func() error { results[i] = r.one(ctx, &tests[i]); return nil })
 	}
-	close(next)
-	wg.Wait()
+	_ = workers.Wait() // a test that fails is a result
 	return append([]TestResult{}, slices.Concat(results...)...)
 }
