@@ -3,7 +3,6 @@ package runtime
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,8 +30,18 @@ type task struct {
 
 const taskSignature = "task(name, fn, *, deps = [])"
 
-// taskNames are words that no command line and no graph has to quote.
-var taskNames = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$`)
+// isTaskName reports whether s is a word that no command line and no graph has to
+// quote.
+func isTaskName(s string) bool {
+	for i, c := range []byte(s) {
+		switch {
+		case c == '_', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case i == 0 || strings.IndexByte(".:/-", c) < 0:
+			return false
+		}
+	}
+	return s != ""
+}
 
 // register implements task(name, fn, deps). Only the file that is run registers
 // tasks: those of a file that it loads are the other file's business.
@@ -48,7 +57,7 @@ func register(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 		return nil, (&fault.Error{Kind: fault.Script, Op: b.Name(), Err: errors.New("registers a step while a file is loaded, and cannot do so later")}).
 			WithHint("call it at the top level of the file")
 	}
-	if !taskNames.MatchString(name) {
+	if !isTaskName(name) {
 		return nil, usage(b.Name(), "a name is made of letters, digits and _ . : / -", "parameter name: got %q", name)
 	}
 	t := &task{Task: Task{Name: name}, fn: fn, place: callPlace(thread)}

@@ -1,9 +1,6 @@
 package complete
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Line is a command line up to the cursor, without the command itself.
 type Line struct {
@@ -11,9 +8,6 @@ type Line struct {
 	Typed string   // the beginning of the word under the cursor
 	kept  int      // bytes of Typed that the shell keeps: it replaces what follows
 }
-
-// assignment is what may stand before a command.
-var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 
 // BashWords splits a line as bash does, without expanding anything. Bash replaces
 // a word only from the last of breaks on ($COMP_WORDBREAKS: ":" and "=" are among
@@ -24,13 +18,25 @@ func BashWords(line, breaks string) Line {
 		s.next(r)
 	}
 	words := s.words
-	for len(words) > 0 && assignment.MatchString(words[0]) {
+	for len(words) > 0 && isAssignment(words[0]) {
 		words = words[1:]
 	}
 	if len(words) > 0 {
 		words = words[1:]
 	}
 	return Line{Words: words, Typed: s.word.String(), kept: s.kept}
+}
+
+// isAssignment reports whether word is NAME=VALUE, which may stand before a command.
+func isAssignment(word string) bool {
+	name, _, ok := strings.Cut(word, "=")
+	for i, c := range []byte(name) {
+		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return ok && name != ""
 }
 
 // scanner is between two characters of a line.
