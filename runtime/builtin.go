@@ -16,9 +16,9 @@ import (
 // builtins.
 type Module struct {
 	Name   string // as traces show it: "release.star", "@std//semver.star"
-	Root   string // of what it may load: the host's Root, or "@std"
+	Root   string // of what it may load: the host's Root, "@std" or the ID of its package
 	Main   bool   // the file that was asked for, not one it loads
-	Recipe string // empty: modules of the project and of the standard library
+	Recipe string // the ID of its package; empty: a module of the project or of the standard library
 }
 
 // Position is a place in a script. Lines and columns start at 1; zero means
@@ -42,6 +42,10 @@ type Call struct {
 	Args   any // what Builtin.Args made, filled and checked
 	Module Module
 	Pos    Position
+
+	// Passed are the results of builtins among the arguments, in lists too, for a
+	// call from a package: what its caller has shown to it.
+	Passed []any
 }
 
 // Builtin is a Go function offered to scripts.
@@ -110,7 +114,11 @@ func (b Builtin) call(thread *starlark.Thread, name string, m Module, args starl
 	if err != nil {
 		return nil, err
 	}
-	result, err := b.guarded(r.ctx, name, Call{Args: filled, Module: m, Pos: caller(thread)})
+	call := Call{Args: filled, Module: m, Pos: caller(thread)}
+	if m.Recipe != "" {
+		call.Passed = passed(args, kwargs)
+	}
+	result, err := b.guarded(r.ctx, name, call)
 	if scalar {
 		result = single(result)
 	}
@@ -121,6 +129,28 @@ func (b Builtin) call(thread *starlark.Thread, name string, m Module, args starl
 		return nil, err
 	}
 	return fromResult(name, result)
+}
+
+// passed are the results of builtins among the arguments of a call.
+func passed(args starlark.Tuple, kwargs []starlark.Tuple) (all []any) {
+	look := func(v starlark.Value) {
+		if o, ok := v.(*object); ok {
+			all = append(all, o.original)
+		}
+	}
+	for _, pair := range kwargs {
+		args = append(args[:len(args):len(args)], pair[1])
+	}
+	for _, v := range args {
+		if list, ok := v.(starlark.Iterable); ok && severalValues(v) {
+			for item := range starlark.Elements(list) {
+				look(item)
+			}
+			continue
+		}
+		look(v)
+	}
+	return all
 }
 
 // fromResult is what a builtin gave, as a script sees it.

@@ -44,6 +44,11 @@ func (h *Host) Check(ctx context.Context, src Source) []Finding {
 	if err := parse(m, src.Body); err != nil {
 		return []Finding{l.unreadableFinding(err)}
 	}
+	if h.Package != nil {
+		if err := l.discover(ctx, m); err != nil {
+			return []Finding{l.unreadableFinding(err)}
+		}
+	}
 	c := newChecker(ctx, l, m)
 	c.check()
 	c.warn()

@@ -27,6 +27,11 @@ type Host struct {
 	Print func(Position, string) // print(): where it was called, and the text, one at a time; nil drops it
 	Now   time.Time              // what time.now() answers; zero is the time of loading
 
+	// Package opens what a load statement names before its //: "oci://REFERENCE",
+	// or "@ALIAS", which is for the module that loads to say. All that a script
+	// needs are opened before any of it runs, several at once. Nil opens none.
+	Package func(ctx context.Context, from Module, name string) (*Package, error)
+
 	Limits Limits
 
 	// Coverage counts the statements that run; nil counts none.
@@ -39,6 +44,8 @@ type Source struct {
 	Text []byte
 	Dir  string // the folder it lies in below the root, with slashes; empty means where Name says
 	Body bool   // the text is the body of a function main, which returns the value of a final expression
+
+	Package *Package // the file lies in this package, and Name is its path there
 }
 
 // Load reads a script and everything it loads, and runs their top levels, which
@@ -49,6 +56,9 @@ func (h *Host) Load(ctx context.Context, src Source) (*Program, error) {
 	l := newLoader(h, src)
 	defer l.close()
 	main := l.mainModule(src)
+	if err := l.prepare(ctx, main, src.Body); err != nil {
+		return nil, err
+	}
 	r := newRun(h, l, true)
 	err := r.do(ctx, func() error {
 		if err := r.exec(main, src.Body); err != nil {

@@ -45,13 +45,16 @@ type loader struct {
 	root    fs.FS              // the project's files, once one was needed
 	peeked  map[string]*module // parsed, and not loaded yet
 	closers []io.Closer
+
+	packages map[wanted]*opened
 }
 
 // module is one file.
 type module struct {
 	Module
-	std     bool   // its root is the standard library, not the project
-	path    string // below its root
+	std     bool     // its root is the standard library, not the project
+	pkg     *Package // its root is that of a package, not the project
+	path    string   // below its root
 	text    []byte
 	file    *syntax.File
 	body    *syntax.DefStmt     // the function main, when the text is the body of one
@@ -68,19 +71,30 @@ type module struct {
 
 // key is the module's identity: where it is, not how it was asked for.
 func (m *module) key() string {
-	if m.std {
+	switch {
+	case m.std:
 		return stdRoot + "//" + m.path
+	case m.pkg != nil:
+		return m.pkg.ID + "//" + m.path
 	}
 	return "//" + m.path
 }
 
 func newLoader(h *Host, src Source) *loader {
-	return &loader{host: h, started: time.Now(), main: src.Name, modules: make(map[string]*module), named: make(map[string]*task)}
+	return &loader{
+		host: h, started: time.Now(), main: src.Name,
+		modules: make(map[string]*module), named: make(map[string]*task), packages: make(map[wanted]*opened),
+	}
 }
 
 // mainModule places the main file below the root. Files beside it are shown the
 // way it was typed.
 func (l *loader) mainModule(src Source) *module {
+	if src.Package != nil {
+		m := &module{Module: Module{Main: true}, pkg: src.Package, path: src.Name, text: src.Text}
+		m.place(l)
+		return m
+	}
 	typed := filepath.ToSlash(src.Name)
 	m := &module{
 		Module: Module{Name: src.Name, Root: l.host.Root, Main: true},
@@ -203,10 +217,10 @@ func (r *run) exec(m *module, body bool) error {
 		if err := parse(m, body); err != nil {
 			return err
 		}
-		if m.Main {
-			if err := r.check(m); err != nil {
-				return err
-			}
+	}
+	if m.Main {
+		if err := r.check(m); err != nil {
+			return err
 		}
 	}
 	env := l.env(m)
@@ -229,14 +243,20 @@ func (r *run) exec(m *module, body bool) error {
 
 // resolve finds which file name means in a load statement of from.
 func (l *loader) resolve(from *module, name string) (*module, error) {
-	m := &module{std: from.std}
+	pkg, file, err := splitPackage(name)
+	if err != nil {
+		return nil, err
+	}
+	m := &module{std: from.std, pkg: from.pkg}
 	var typed string
 	switch {
-	case strings.Contains(name, "://"), strings.HasPrefix(name, "@") && !strings.HasPrefix(name, stdRoot+"//"):
-		return nil, loadFault(fault.Script, name, "recipes cannot be loaded by this version").
-			WithHint(`load(":file.star"), load("//folder/file.star") and load("@std//name.star") work`)
+	case pkg != "":
+		m.std, typed = false, file
+		if m.pkg, err = l.packageOf(from, pkg, name); err != nil {
+			return nil, err
+		}
 	case strings.HasPrefix(name, stdRoot+"//"):
-		m.std, typed = true, name[len(stdRoot)+2:]
+		m.std, m.pkg, typed = true, nil, name[len(stdRoot)+2:]
 	case strings.HasPrefix(name, "//"):
 		typed = name[2:]
 	default:
@@ -255,11 +275,20 @@ func (l *loader) resolve(from *module, name string) (*module, error) {
 	case path.Ext(m.path) != ".star":
 		return nil, loadFault(fault.Script, name, "does not end in .star")
 	}
-	m.Root, m.Name = l.host.Root, l.prefix+m.path
-	if m.std {
-		m.Root, m.Name = stdRoot, stdRoot+"//"+m.path
-	}
+	m.place(l)
 	return m, nil
+}
+
+// place says where a module is and what traces call it.
+func (m *module) place(l *loader) {
+	switch {
+	case m.std:
+		m.Root, m.Name = stdRoot, stdRoot+"//"+m.path
+	case m.pkg != nil:
+		m.Root, m.Name, m.Recipe = m.pkg.ID, m.pkg.shows(m.path), m.pkg.ID
+	default:
+		m.Root, m.Name = l.host.Root, l.prefix+m.path
+	}
 }
 
 func (l *loader) cycle(m *module) error {
@@ -301,6 +330,8 @@ func (l *loader) files(m *module) (fs.FS, error) {
 		return nil, errors.New("there is no standard library here")
 	case m.std:
 		return l.host.Std, nil
+	case m.pkg != nil:
+		return m.pkg.Files, nil
 	case l.root != nil:
 		return l.root, nil
 	case l.host.Files != nil:
