@@ -14,7 +14,7 @@ import (
 // ends it here too.
 func attempt(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var fn starlark.Callable
-	if err := unpack(b.Name(), "attempt(fn)", args, kwargs, "fn", &fn); err != nil {
+	if err := unpack(b.Name(), args, kwargs, "fn", &fn); err != nil {
 		return nil, err
 	}
 	value, err := starlark.Call(thread, fn, nil, nil)
@@ -34,25 +34,6 @@ func newResult(value, err starlark.Value) starlark.Value {
 	return starlarkstruct.FromStringDict(starlark.String("Result"), starlark.StringDict{
 		"ok": starlark.Bool(err == starlark.None), "value": value, "error": err,
 	})
-}
-
-// catch calls a function without arguments and answers how it failed: a struct
-// with kind, message and hint, or None. Only the standard library sees it, for
-// tests that expect a failure. What ends a run ends it here too.
-func catch(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	var fn starlark.Callable
-	if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 1, &fn); err != nil {
-		return nil, err
-	}
-	_, err := starlark.Call(thread, fn, nil, nil)
-	if err == nil {
-		return starlark.None, nil
-	}
-	f := caught(thread, err)
-	if f == nil {
-		return nil, err
-	}
-	return starlarkstruct.FromStringDict(starlark.String("failure"), explain(f)), nil
 }
 
 // caught is the fault that a script may go on after, nil for what ends the run

@@ -220,7 +220,7 @@ func wantsFailure(x *syntax.CallExpr) bool {
 	case *syntax.DotExpr:
 		name = fn.Name.Name
 	}
-	return name == "fails" || name == "failure"
+	return name == "fails"
 }
 
 // defaults reports defaults that are not of the parameter's type.

@@ -123,7 +123,11 @@ func (c *checker) call(x *syntax.CallExpr) {
 	a := argumentsOf(x)
 	switch {
 	case t.def != nil:
+		before := len(c.found)
 		c.callFunction(a, c.signature(t.in, t.def))
+		if t.universe != "" {
+			c.callControl(a, t.universe, c.found[before:])
+		}
 	case t.rec != nil:
 		c.callRecord(a, t.rec)
 	case t.enum != nil:
@@ -135,6 +139,18 @@ func (c *checker) call(x *syntax.CallExpr) {
 		}
 	case t.builtin != nil:
 		c.callBuiltin(a, t.builtin, t.universe)
+	}
+}
+
+// callControl finishes what was found about a call of a function of the host's own: it is
+// as wrong as that of a verb.
+func (c *checker) callControl(a arguments, name string, found []Finding) {
+	for _, f := range found {
+		f.fault.Kind = fault.Usage
+	}
+	if name == "parallel" && len(c.functions) == 0 {
+		pos, width := placeOf(a.call.Fn)
+		c.report(pos, width, "effect-at-load", asFault(hasEffect(a.name)))
 	}
 }
 

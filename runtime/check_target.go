@@ -64,6 +64,9 @@ func (c *checker) outer(m *module, name string) *target {
 			return &target{in: m, builtin: &m.builtins[i], universe: name}
 		}
 	}
+	if def := c.loader.controlFunction(name); def != nil {
+		return &target{in: c.loader.controls(), def: def, universe: name}
+	}
 	return &target{in: m, universe: name}
 }
 

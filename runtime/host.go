@@ -110,9 +110,6 @@ func (h *Host) predeclared(m *module) starlark.StringDict {
 	env["json"] = starjson.Module
 	env["math"] = starmath.Module
 	env["time"] = timeModule()
-	if m.Root == stdRoot {
-		env["failure"] = starlark.NewBuiltin("failure", catch)
-	}
 	if h.Predeclared == nil {
 		return env
 	}

@@ -44,6 +44,7 @@ type loader struct {
 	named   map[string]*task
 	root    fs.FS              // the project's files, once one was needed
 	peeked  map[string]*module // parsed, and not loaded yet
+	control *module            // declares the host's own functions, once it was needed
 	closers []io.Closer
 
 	packages map[wanted]*opened

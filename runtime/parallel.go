@@ -12,8 +12,6 @@ import (
 	"github.com/policyhost/policy/runtime/fault"
 )
 
-const parallelSignature = `parallel(fn, items, *, limit = None, on_error = "stop")`
-
 // branchSteps is what starting a branch is worth in steps.
 const branchSteps = 100
 
@@ -24,7 +22,7 @@ const branchSteps = 100
 func parallel(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	p := &fanOut{branch: branchOf(thread), limit: 0, onError: "stop"}
 	var items starlark.Iterable
-	if err := unpack(b.Name(), parallelSignature, args, kwargs, "fn", &p.fn, "items", &items, "limit??", &p.limit, "on_error?", &p.onError); err != nil {
+	if err := unpack(b.Name(), args, kwargs, "fn", &p.fn, "items", &items, "limit??", &p.limit, "on_error?", &p.onError); err != nil {
 		return nil, err
 	}
 	if p.run.loading {
@@ -75,9 +73,9 @@ func (p *fanOut) check(name string, kwargs []starlark.Tuple) error {
 	}
 	switch {
 	case given && p.limit < 1:
-		return usage(name, parallelSignature, "parameter limit: got %d, want at least 1", p.limit)
+		return usage(name, controlSignature(name), "parameter limit: got %d, want at least 1", p.limit)
 	case p.onError != "stop" && p.onError != "continue":
-		hint := parallelSignature
+		hint := controlSignature(name)
 		if near := fault.Nearest(p.onError, []string{"stop", "continue"}); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
@@ -177,20 +175,20 @@ func brief(v starlark.Value, list bool) string {
 
 // unpack reads the arguments of a function of the host's own: two by position at
 // most, the others by name. What is wrong with them is a Usage fault.
-func unpack(name, signature string, args starlark.Tuple, kwargs []starlark.Tuple, pairs ...any) error {
+func unpack(name string, args starlark.Tuple, kwargs []starlark.Tuple, pairs ...any) error {
 	if len(args) > 2 {
-		return usage(name, signature, "got %d positional arguments, want at most 2", len(args))
+		return usage(name, controlSignature(name), "got %d positional arguments, want at most 2", len(args))
 	}
-	if err := unknownKeyword(name, signature, kwargs, pairs); err != nil {
+	if err := unknownKeyword(name, controlSignature, kwargs, pairs); err != nil {
 		return err
 	}
 	if err := starlark.UnpackArgs(name, args, kwargs, pairs...); err != nil {
-		return usage(name, signature, "%w", withoutPrefix{err, name + ": "})
+		return usage(name, controlSignature(name), "%w", withoutPrefix{err, name + ": "})
 	}
 	return nil
 }
 
-func unknownKeyword(name, signature string, kwargs []starlark.Tuple, pairs []any) error {
+func unknownKeyword(name string, signature func(name string) string, kwargs []starlark.Tuple, pairs []any) error {
 	var names []string
 	for i := 0; i < len(pairs); i += 2 {
 		names = append(names, strings.TrimRight(pairs[i].(string), "?"))
@@ -200,9 +198,9 @@ func unknownKeyword(name, signature string, kwargs []starlark.Tuple, pairs []any
 		if slices.Contains(names, key) {
 			continue
 		}
-		hint := signature
+		hint := signature(name)
 		if near := fault.Nearest(key, names); near != "" {
-			hint = fmt.Sprintf("did you mean %q? %s", near, signature)
+			hint = fmt.Sprintf("did you mean %q? %s", near, hint)
 		}
 		return usage(name, hint, "unknown parameter %s", key)
 	}

@@ -28,8 +28,6 @@ type task struct {
 	place syntax.Position
 }
 
-const taskSignature = "task(name, fn, *, deps = [])"
-
 // isTaskName reports whether s is a word that no command line and no graph has to
 // quote.
 func isTaskName(s string) bool {
@@ -49,7 +47,7 @@ func register(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 	var name string
 	var fn *starlark.Function
 	var deps starlark.Iterable = starlark.Tuple{}
-	if err := unpack(b.Name(), taskSignature, args, kwargs, "name", &name, "fn", &fn, "deps?", &deps); err != nil {
+	if err := unpack(b.Name(), args, kwargs, "name", &name, "fn", &fn, "deps?", &deps); err != nil {
 		return nil, err
 	}
 	r := runOf(thread)
@@ -64,7 +62,7 @@ func register(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 	for dep := range starlark.Elements(deps) {
 		s, ok := starlark.AsString(dep)
 		if !ok {
-			return nil, usage(b.Name(), taskSignature, "parameter deps: got %s, want the names of tasks", dep.Type())
+			return nil, usage(b.Name(), controlSignature(b.Name()), "parameter deps: got %s, want the names of tasks", dep.Type())
 		}
 		t.Deps = append(t.Deps, s)
 	}

@@ -225,12 +225,12 @@ func checkFails(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 }
 
 func unpackCheck(b *starlark.Builtin, params string, args starlark.Tuple, kwargs []starlark.Tuple, pairs ...any) error {
-	signature := b.Name() + params
+	signature := func(name string) string { return name + params }
 	if err := unknownKeyword(b.Name(), signature, kwargs, pairs); err != nil {
 		return err
 	}
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, pairs...); err != nil {
-		return usage(b.Name(), signature, "%w", withoutPrefix{err, b.Name() + ": "})
+		return usage(b.Name(), signature(b.Name()), "%w", withoutPrefix{err, b.Name() + ": "})
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ type call struct {
 	named    map[string]any
 	rest     []any
 	secrets  []string           // parameters whose values say where a secret is
-	list     []runtime.Function // to be listed instead
+	list     []runtime.Function // to be listed instead, and order with it
 	tasks    []string           // to be run instead of a function
 	order    []runtime.Task     // those, behind what they depend on
 	host     hostFlags
@@ -38,10 +38,11 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 	functions := p.program.Functions()
 	chosen := p.choose(functions, words)
 	if p.lists(chosen, words, tail) {
+		tasks := p.tasks(functions)
 		if at := namedAt(chosen, words); at >= 0 {
-			functions, words = []runtime.Function{*chosen}, slices.Delete(slices.Clone(words), at, at+1)
+			functions, tasks, words = []runtime.Function{*chosen}, nil, slices.Delete(slices.Clone(words), at, at+1)
 		}
-		return p.parseList(functions, words, tail)
+		return p.parseList(functions, tasks, words, tail)
 	}
 	helps := slices.Contains(words, "--help") || slices.Contains(words, "-h")
 	task := p.namesTask(functions, words)
@@ -109,8 +110,8 @@ func namedAt(f *runtime.Function, words []string) int {
 }
 
 // parseList reads the flags that may stand beside --list.
-func (p *pipeline) parseList(functions []runtime.Function, words []string, tail int) (*call, error) {
-	c := &call{list: functions}
+func (p *pipeline) parseList(functions []runtime.Function, tasks []runtime.Task, words []string, tail int) (*call, error) {
+	c := &call{list: functions, order: tasks}
 	parser, err := kong.New(&c.host, p.kongOptions()...)
 	if err != nil {
 		return nil, err

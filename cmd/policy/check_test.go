@@ -7,6 +7,6 @@ import "testing"
 func TestExamplesChecked(t *testing.T) {
 	t.Parallel()
 	env := cleanEnv(t)
-	shell(t, env, "policy check examples")
+	shell(t, env, "policy check examples stdlib")
 	shell(t, env, "policy fmt --check examples stdlib")
 }

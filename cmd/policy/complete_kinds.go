@@ -9,6 +9,7 @@ import (
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/complete"
+	"github.com/policyhost/policy/runtime"
 )
 
 // offer gives candidates for a value that begins with typed; more than those
@@ -59,6 +60,9 @@ func verbs(context.Context, complete.Place, string) (a complete.Answer) {
 	for _, v := range builtins.Table() {
 		about, _, _ := strings.Cut(v.Doc, "\n")
 		a.Candidates = append(a.Candidates, complete.Candidate{Word: v.Name, About: about})
+	}
+	for _, f := range runtime.Control() {
+		a.Candidates = append(a.Candidates, complete.Candidate{Word: f.Name, About: f.Summary})
 	}
 	for _, m := range modules() {
 		a.Candidates = append(a.Candidates, complete.Candidate{Word: m, About: "of the standard library"})

@@ -17,7 +17,7 @@ import (
 )
 
 type docCommand struct {
-	Verb string `arg:"" optional:"" complete:"verb,pipeline" help:"Verb to describe, or a file that scripts load, such as @std//semver.star; all verbs without it."`
+	Verb string `arg:"" optional:"" complete:"verb,pipeline" help:"Verb or function of pipelines to describe, or a file that scripts load, such as @std//semver.star; everything without it."`
 	Man  string `placeholder:"DIR" complete:"folder" help:"Write pages for man into this folder instead: policy.1 and one for each command."`
 }
 
@@ -46,6 +46,15 @@ func (c *docCommand) run(_ context.Context, a *app, _ *config.Flags) error {
 			}
 			names = append(names, name)
 		}
+	}
+	for _, control := range runtime.Control() {
+		if control.Name == c.Verb {
+			var b strings.Builder
+			functionMarkdown(&b, "###", control)
+			_, err := io.WriteString(a.printer.Out, b.String()[1:])
+			return err
+		}
+		names = append(names, control.Name)
 	}
 	f := fault.New(fault.NotFound, c.Verb, "no verb has this name")
 	f.Op = "doc"
@@ -81,7 +90,10 @@ in gives a list out. This page is made by `+"`policy doc`"+`.
 			return err
 		}
 	}
-	return nil
+	var b strings.Builder
+	controlMarkdown(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // section writes the manual of one verb.

@@ -86,17 +86,7 @@ func moduleText(name string) ([]byte, error) {
 func moduleMarkdown(b *strings.Builder, name, doc string, functions []runtime.Function) {
 	fmt.Fprintf(b, "# %s\n\n%s\n", name, strings.TrimSpace(doc))
 	for _, f := range functions {
-		fmt.Fprintf(b, "\n## %s\n\n```python\n%s\n```\n", f.Name, brokenSignature(f, 100))
-		if f.Doc != "" {
-			fmt.Fprintf(b, "\n%s\n", f.Doc)
-		}
-		if len(f.Params) == 0 {
-			continue
-		}
-		b.WriteString("\n| parameter | type | meaning |\n| --- | --- | --- |\n")
-		for _, p := range f.Params {
-			fmt.Fprintf(b, "| `%s` | %s | %s |\n", p.Name, strings.ReplaceAll(typeOf(p), "|", `\|`), strings.ReplaceAll(p.Help, "|", `\|`))
-		}
+		functionMarkdown(b, "##", f)
 	}
 }
 

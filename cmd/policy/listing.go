@@ -7,6 +7,7 @@ import (
 
 // listedFunction is a function as --list describes it to programs.
 type listedFunction struct {
+	Kind      string        `json:"kind"` // function
 	Name      string        `json:"name"`
 	Signature string        `json:"signature"`
 	Summary   string        `json:"summary"`
@@ -15,6 +16,17 @@ type listedFunction struct {
 	Result    string        `json:"result"` // its type, empty when there is no annotation
 	File      string        `json:"file"`
 	Line      int           `json:"line"`
+}
+
+// listedTask is a task as --list describes it to programs.
+type listedTask struct {
+	Kind    string   `json:"kind"` // task
+	Name    string   `json:"name"`
+	Deps    []string `json:"deps"`
+	Summary string   `json:"summary"`
+	Doc     string   `json:"doc"`
+	File    string   `json:"file"`
+	Line    int      `json:"line"`
 }
 
 type listedParam struct {
@@ -30,25 +42,28 @@ type listedParam struct {
 	Default     any      `json:"default"`
 }
 
-// listedRow is a function as --list shows it to people.
+// listedRow is a function or a task as --list shows it to people.
 type listedRow struct {
 	Function string `json:"function"`
 	Summary  string `json:"summary"`
 }
 
-// listing is the answer of --list.
-func listing(functions []runtime.Function, format render.Format) any {
+// listing is the answer of --list: the functions, then the tasks.
+func listing(functions []runtime.Function, tasks []runtime.Task, format render.Format) any {
 	if format != "json" && format != "yaml" {
 		rows := []listedRow{}
 		for _, f := range functions {
 			rows = append(rows, listedRow{f.Signature(), f.Summary})
 		}
+		for _, t := range tasks {
+			rows = append(rows, listedRow{"task " + t.Name, aboutTask(t)})
+		}
 		return rows
 	}
-	all := []listedFunction{}
+	all := []any{}
 	for _, f := range functions {
 		listed := listedFunction{
-			Name: f.Name, Signature: f.Signature(), Summary: f.Summary, Doc: f.Doc,
+			Kind: "function", Name: f.Name, Signature: f.Signature(), Summary: f.Summary, Doc: f.Doc,
 			Params: []listedParam{}, Result: f.Result, File: f.Pos.File, Line: f.Pos.Line,
 		}
 		for _, p := range f.Params {
@@ -58,6 +73,12 @@ func listing(functions []runtime.Function, format render.Format) any {
 			})
 		}
 		all = append(all, listed)
+	}
+	for _, t := range tasks {
+		all = append(all, listedTask{
+			Kind: "task", Name: t.Name, Deps: append([]string{}, t.Deps...),
+			Summary: t.Summary, Doc: t.Doc, File: t.Pos.File, Line: t.Pos.Line,
+		})
 	}
 	return all
 }

@@ -28,7 +28,7 @@ type runCommand struct {
 type runFlags struct {
 	output
 	ArgsFile string `name:"args" placeholder:"FILE" complete:"file" help:"YAML or JSON file with values of the function's parameters; flags win."`
-	List     bool   `help:"List the functions with their parameters and types, and run none."`
+	List     bool   `help:"List the functions with their parameters and types, and the tasks; run none."`
 	MaxSteps uint64 `placeholder:"N" help:"Steps that the pipeline may take."`
 
 	Graph graphFormat `help:"Print the graph of the tasks, and run none; --graph=dot and --graph=mermaid draw it for Graphviz and Mermaid."`
@@ -72,7 +72,7 @@ func (c *runCommand) run(ctx context.Context, a *app, flags *config.Flags) error
 		return a.answer(graph, err)
 	}
 	if call.list != nil {
-		return a.answer(listing(call.list, a.printer.Format), nil)
+		return a.answer(listing(call.list, call.order, a.printer.Format), nil)
 	}
 	return p.call(ctx, call)
 }

@@ -100,12 +100,17 @@ type taskCommand struct{ detail string }
 // Help is the docstring below its first line.
 func (t *taskCommand) Help() string { return t.detail }
 
+// aboutTask is a task's first line of help, and what goes before it.
+func aboutTask(t runtime.Task) string {
+	if len(t.Deps) == 0 {
+		return t.Summary
+	}
+	return strings.TrimSpace(t.Summary + " (after " + strings.Join(t.Deps, ", ") + ")")
+}
+
 // taskOption shows a task among a pipeline's commands.
 func taskOption(t runtime.Task) kong.Option {
-	about := t.Summary
-	if len(t.Deps) > 0 {
-		about = strings.TrimSpace(about + " (after " + strings.Join(t.Deps, ", ") + ")")
-	}
+	about := aboutTask(t)
 	detail := strings.Trim(strings.TrimPrefix(t.Doc, t.Summary), "\n")
 	return kong.DynamicCommand(t.Name, strings.ReplaceAll(about, "$", "$$"), "Tasks", &taskCommand{detail})
 }
