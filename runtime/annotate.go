@@ -26,7 +26,12 @@ type annotations struct {
 // very same text when there are none. It fails with a syntax.Error for a type
 // that cannot be read; whatever else is wrong in the text is left to the parser.
 func annotate(file string, text []byte) ([]byte, []*annotations, error) {
-	s := &scanner{file: &file, text: text, line: 1}
+	return annotateFrom(1, file, text)
+}
+
+// annotateFrom reads what begins in a later line of the file.
+func annotateFrom(line int, file string, text []byte) ([]byte, []*annotations, error) {
+	s := &scanner{file: &file, text: text, first: line, line: line}
 	if err := s.scan(); err != nil {
 		return nil, nil, err
 	}
@@ -42,6 +47,7 @@ type scanner struct {
 	text []byte
 	off  int
 
+	first              int // line of the text
 	line, bol, counted int // the line of counted, and where it begins
 
 	plain  []byte // text without annotations, up to copied
@@ -322,7 +328,7 @@ func (s *scanner) peekAt(n int) byte {
 // pos is where off is: counted from the last one, which seldom lies behind it.
 func (s *scanner) pos() syntax.Position {
 	if s.off < s.counted {
-		s.line, s.bol, s.counted = 1, 0, 0
+		s.line, s.bol, s.counted = s.first, 0, 0
 	}
 	for ; s.counted < s.off; s.counted++ {
 		c := s.text[s.counted]

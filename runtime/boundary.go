@@ -263,11 +263,11 @@ func (m *module) newRecord(thread *starlark.Thread, _ *starlark.Builtin, args st
 	return t, nil
 }
 
-// resolveTypes finds what the annotations of a module mean, once its names are
+// resolveTypes finds what annotations of a module mean, once its names are
 // defined.
-func (m *module) resolveTypes(l *loader) error {
-	names := &loadedNames{m, m.globals, l}
-	for _, sig := range m.signatures {
+func (m *module) resolveTypes(l *loader, globals starlark.StringDict, signatures []*signature) error {
+	names := &loadedNames{m, globals, l}
+	for _, sig := range signatures {
 		for _, p := range sig.params {
 			t, err := resolveType(p.expr, names)
 			if err != nil {

@@ -18,7 +18,7 @@ func (n *staticNames) named(name string) (*typ, error) {
 	if own {
 		s = n.follow(s)
 	} else if s = n.loaded(first); s == nil {
-		if n.loads(first) {
+		if n.loads(first) || n.of.before.Has(first) {
 			return anyType, nil
 		}
 		n.loader.env(n.of)

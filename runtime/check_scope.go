@@ -236,6 +236,9 @@ func (c *checker) symbolOf(m *module, id *syntax.Ident) (s *symbol, outer bool) 
 	if !ok || b.Scope == resolve.Undefined {
 		return nil, false
 	}
+	if c.m.before.Has(id.Name) {
+		return nil, false
+	}
 	if b.Scope == resolve.Predeclared || b.Scope == resolve.Universal {
 		return nil, true
 	}

@@ -22,19 +22,27 @@ func parse(m *module, body bool) error {
 		return fault.New(fault.Limit, m.Name, "is larger than %d bytes", maxSource)
 	}
 	m.text = bytes.TrimPrefix(m.text, []byte("\uFEFF"))
-	plain, types, err := annotate(m.Name, m.text)
+	if err := m.read(&dialect, 1, m.text); err != nil {
+		return err
+	}
+	if body {
+		m.body = wrap(m.file)
+	}
+	return nil
+}
+
+// read parses text, which begins in a line of the module's file.
+func (m *module) read(language *syntax.FileOptions, line int, text []byte) error {
+	plain, types, err := annotateFrom(line, m.Name, text)
 	if err != nil {
 		return err
 	}
-	f, err := dialect.Parse(m.Name, plain, 0)
+	f, err := language.Parse(m.Name, syntax.FilePortion{Content: plain, FirstLine: int32(line), FirstCol: 1}, 0)
 	if err != nil {
 		return err
 	}
 	if m.definitions, err = definitions(f); err != nil {
 		return err
-	}
-	if body {
-		m.body = wrap(f)
 	}
 	m.file, m.annotations = f, types
 	return nil

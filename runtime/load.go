@@ -60,6 +60,7 @@ type module struct {
 	file    *syntax.File
 	body    *syntax.DefStmt     // the function main, when the text is the body of one
 	globals starlark.StringDict // nil until it is loaded
+	before  starlark.StringDict // of a session: what was defined in it so far
 
 	env         starlark.StringDict // what it sees besides the language's names, once it was needed
 	top         map[string]*symbol  // what it defines, once it was needed
@@ -235,7 +236,7 @@ func (r *run) exec(m *module, body bool) error {
 	}
 	globals.Freeze()
 	m.globals = globals
-	if err := m.resolveTypes(l); err != nil {
+	if err := m.resolveTypes(l, m.globals, m.signatures); err != nil {
 		return err
 	}
 	l.stack = l.stack[:len(l.stack)-1]

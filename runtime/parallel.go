@@ -41,6 +41,7 @@ func parallel(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 	iter.Done()
 	items.Freeze()
 	p.fn.Freeze()
+	p.run.session.freeze(p.branch)
 	for _, item := range p.items {
 		item.Freeze()
 	}

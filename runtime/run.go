@@ -20,6 +20,7 @@ type run struct {
 	limits  Limits
 	loader  *loader
 	loading bool
+	session *Session // whose lines run; nil for a program
 	first   *branch
 	ctx     context.Context // of the builtins
 	cancel  context.CancelFunc
@@ -36,6 +37,7 @@ type run struct {
 	reason  atomic.Pointer[reason] // why it has to stop, if it has to
 	stopped chan struct{}          // closed once there is a reason
 	givenUp atomic.Bool            // nobody waits for it any more
+	idle    chan struct{}          // closed once nothing of it works
 }
 
 // reason is why a run has to stop, and how long it may take over it.
@@ -96,7 +98,9 @@ func (r *run) do(ctx context.Context, body func() error) error {
 	go r.limits.watch(over, func(f *fault.Error) { r.stop(f, heapGrace) })
 
 	done := make(chan error, 1)
+	r.idle = make(chan struct{})
 	go func() {
+		defer close(r.idle)
 		var err error
 		defer func() { done <- err }()
 		defer fault.Recover("", &err)

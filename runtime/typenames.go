@@ -54,6 +54,9 @@ func (n *loadedNames) value(name string) starlark.Value {
 	if v := n.globals[name]; v != nil {
 		return v
 	}
+	if v := n.before[name]; v != nil {
+		return v
+	}
 	for _, stmt := range n.file.Stmts {
 		load, ok := stmt.(*syntax.LoadStmt)
 		if !ok {
