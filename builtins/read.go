@@ -56,17 +56,21 @@ func Exists(ctx context.Context, e *Env, args *ExistsArgs) (bool, error) {
 
 // TagsArgs are the arguments of [Tags].
 type TagsArgs struct {
-	Repository Ref `arg:"" complete:"repository" help:"Repository whose tags to list, for example ghcr.io/acme/authz."`
+	Repository Ref   `arg:"" complete:"repository" help:"Repository whose tags to list, for example ghcr.io/acme/authz."`
+	Default    Value `cli:"-" help:"What to give when the registry has no such repository, instead of failing."`
 }
 
-// Tags gives the tags of a repository in its registry, as the registry orders
-// them.
-func Tags(ctx context.Context, e *Env, args *TagsArgs) ([]string, error) {
+// Tags gives the tags of a repository in its registry, a []string as the registry
+// orders them.
+func Tags(ctx context.Context, e *Env, args *TagsArgs) (any, error) {
 	repository, err := e.name(args.Repository)
 	if err != nil {
 		return nil, err
 	}
 	names, err := e.tagsOf(ctx, repository, true)
+	if args.Default.given && errors.Is(err, fault.NotFound) {
+		return args.Default.value, nil
+	}
 	tags := make([]string, len(names))
 	for i, n := range names {
 		tags[i] = n.Tag
@@ -151,16 +155,28 @@ func Variable(_ context.Context, e *Env, args *VariableArgs) (any, error) {
 
 // SecretArgs name an environment variable that holds a secret.
 type SecretArgs struct {
-	Name string `arg:"" help:"Environment variable that holds the secret."`
+	Name    string `arg:"" help:"Environment variable that holds the secret."`
+	Default Value  `help:"What to give when it is not set or empty, instead of failing; it is no secret."`
 }
 
 // ReadSecret gives the value of an environment variable as a Secret, which is
 // never printed and which only parameters for secrets accept.
-func ReadSecret(_ context.Context, e *Env, args *SecretArgs) (Secret, error) {
-	value, ok := e.Lookup(args.Name)
+func ReadSecret(_ context.Context, e *Env, args *SecretArgs) (any, error) {
+	secret, err := e.secret(args.Name)
+	switch {
+	case err == nil:
+		return secret, nil
+	case args.Default.given && errors.Is(err, fault.NotFound):
+		return args.Default.value, nil
+	}
+	return nil, err
+}
+
+func (e *Env) secret(name string) (Secret, error) {
+	value, ok := e.Lookup(name)
 	if !ok || value == "" {
-		return Secret{}, fault.New(fault.NotFound, args.Name, "no such secret in the environment").
-			WithHint("set it where the pipeline runs: export %s=…", args.Name)
+		return Secret{}, fault.New(fault.NotFound, name, "no such secret in the environment").
+			WithHint("set it where the pipeline runs: export %s=…", name)
 	}
 	e.Secrets.Add(value)
 	return NewSecret(value), nil

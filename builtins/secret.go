@@ -1,7 +1,6 @@
 package builtins
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -60,7 +59,7 @@ func (e *Env) SecretAt(where string) (Secret, error) {
 			return Secret{}, fault.File("standard input", err)
 		}
 	case kind == "env" && name != "":
-		return ReadSecret(context.Background(), e, &SecretArgs{Name: name})
+		return e.secret(name)
 	case kind == "file" && name != "":
 		if text, err = readAll(e.Files, name, maxSecret); err != nil {
 			return Secret{}, err

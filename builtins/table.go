@@ -39,7 +39,7 @@ type Verb struct {
 type Func struct {
 	New    func() any // a pointer to zero arguments
 	Call   func(ctx context.Context, env *Env, args any) (any, error)
-	Result reflect.Type
+	Result reflect.Type // of what Call gives, unless an argument called default says otherwise
 }
 
 func does[Args, Result any](fn func(context.Context, *Env, *Args) (Result, error)) Func {
@@ -48,6 +48,13 @@ func does[Args, Result any](fn func(context.Context, *Env, *Args) (Result, error
 		Call:   func(ctx context.Context, env *Env, args any) (any, error) { return fn(ctx, env, args.(*Args)) },
 		Result: reflect.TypeFor[Result](),
 	}
+}
+
+// gives is a function whose result is of that type, unless it gives the default that it
+// was called with.
+func gives[Result any](f Func) Func {
+	f.Result = reflect.TypeFor[Result]()
+	return f
 }
 
 // Call runs the verb. A fault that comes back names the verb.
@@ -113,7 +120,7 @@ func Table() []Verb {
 			Example: "policy rm -f ghcr.io/acme/authz:1.0.0",
 		},
 		{
-			Name: "digest", Group: GroupImages, Effect: Read, Func: does(Digest),
+			Name: "digest", Group: GroupImages, Effect: Read, Func: gives[string](does(Digest)),
 			Doc:     "Print the digest of an image, local or remote.",
 			Example: "policy digest ghcr.io/acme/authz:1.0.0",
 		},
@@ -138,7 +145,7 @@ func Table() []Verb {
 			Example: "policy logins",
 		},
 		{
-			Name: "tags", Remote: "tags", Group: GroupRegistries, Effect: Read, Func: does(Tags),
+			Name: "tags", Remote: "tags", Group: GroupRegistries, Effect: Read, Func: gives[[]string](does(Tags)),
 			Doc:     "List the tags of a repository in its registry.",
 			Example: "policy tags ghcr.io/acme/authz",
 		},
@@ -163,7 +170,7 @@ func Table() []Verb {
 			Example: "policy check ./policies release.star",
 		},
 		{
-			Name: "read", Group: GroupReaders, Effect: Read, Script: true, Func: does(ReadText),
+			Name: "read", Group: GroupReaders, Effect: Read, Script: true, Func: gives[string](does(ReadText)),
 			Doc:     "Give the text of a file.",
 			Example: `read("README.md")`,
 		},
@@ -188,17 +195,17 @@ func Table() []Verb {
 			Example: `write("release.json", {"version": "1.4.0"})`,
 		},
 		{
-			Name: "git", Group: GroupReaders, Effect: Read, Script: true, Func: does(Git),
+			Name: "git", Group: GroupReaders, Effect: Read, Script: true, Func: gives[*GitState](does(Git)),
 			Doc:     "Say which commit, tag and branch the project is at, and whether files differ from it.",
 			Example: `git().commit`,
 		},
 		{
-			Name: "env", Group: GroupReaders, Effect: Read, Script: true, Func: does(Variable),
+			Name: "env", Group: GroupReaders, Effect: Read, Script: true, Func: gives[string](does(Variable)),
 			Doc:     "Give the value of an environment variable.",
 			Example: `env("GITHUB_SHA", default = "")`,
 		},
 		{
-			Name: "secret", Group: GroupReaders, Effect: Read, Script: true, Func: does(ReadSecret),
+			Name: "secret", Group: GroupReaders, Effect: Read, Script: true, Func: gives[Secret](does(ReadSecret)),
 			Doc:     "Give the value of an environment variable as a secret, which is never printed.",
 			Example: `secret("GITHUB_TOKEN")`,
 		},

@@ -59,8 +59,9 @@ type Builtin struct {
 	// tags are the schema. Nil means no arguments.
 	Args func() any
 
-	// Result is the Go type of what Call gives, nil when it is not known. The
-	// structs in it are types that annotations may name.
+	// Result is the Go type of what Call gives, nil when it is not known; a call
+	// that passes a parameter called default may give that instead. The structs in
+	// it are types that annotations may name.
 	Result reflect.Type
 
 	// Call does the work. The result is a pointer to a struct with json tags, a

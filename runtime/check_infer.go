@@ -237,11 +237,33 @@ func (c *checker) typeOfCall(m *module, x *syntax.CallExpr) *typ {
 	return nil
 }
 
-// typeOfResult is what a builtin gives: one for one and a list for a list.
+// typeOfResult is what a builtin gives, or the default that it gets.
 func (c *checker) typeOfResult(m *module, b *Builtin, x *syntax.CallExpr) *typ {
 	if b.Result == nil {
 		return nil
 	}
+	given := c.typeOfOne(m, b, x)
+	for _, arg := range x.Args {
+		switch arg := arg.(type) {
+		case *syntax.UnaryExpr:
+			if arg.Op == syntax.STARSTAR {
+				return nil
+			}
+		case *syntax.BinaryExpr:
+			if name, ok := arg.X.(*syntax.Ident); ok && arg.Op == syntax.EQ && name.Name == "default" {
+				instead := c.typeOf(m, arg.Y)
+				if given == nil || instead == nil {
+					return nil
+				}
+				given = either(given, instead)
+			}
+		}
+	}
+	return given
+}
+
+// typeOfOne is one for one and a list for a list.
+func (c *checker) typeOfOne(m *module, b *Builtin, x *syntax.CallExpr) *typ {
 	p, err := planOf(b.Args)
 	if err != nil {
 		return nil
