@@ -20,6 +20,7 @@ type document struct {
 	file   string
 	values map[string]any
 	lines  map[string]int // by path, see below
+	deep   int            // the line of what is deeper than deepest
 }
 
 // A path names a value: keys and numbers of items, joined by a byte that no message
@@ -37,6 +38,10 @@ func below(path string, key any) string {
 // line.
 func parseDocument(file string, text []byte) (*document, error) {
 	d := &document{file: file, lines: map[string]int{}}
+	d.place(text)
+	if d.deep > 0 {
+		return nil, fault.New(fault.Invalid, file, "%w", placed{file, d.deep, 0, errors.New("too many tables in one another")})
+	}
 	if err := toml.Unmarshal(text, &d.values); err != nil {
 		if e, ok := errors.AsType[*toml.DecodeError](err); ok {
 			line, col := e.Position()
@@ -44,12 +49,15 @@ func parseDocument(file string, text []byte) (*document, error) {
 		}
 		return nil, fault.New(fault.Invalid, file, "%w", err)
 	}
-	d.place(text)
 	return d, nil
 }
 
-// place finds the lines of a text that was read already: reading gives values, but
-// not where they stand.
+// deepest is how many keys and items may be in one another. No key of ours is as
+// deep; a text of nothing but depth would take memory by its square.
+const deepest = 16
+
+// place finds the lines of the values, as far as the text is sound: reading gives
+// values, but not where they stand.
 func (d *document) place(text []byte) {
 	var p unstable.Parser
 	p.Reset(text)
@@ -62,12 +70,12 @@ func (d *document) place(text []byte) {
 		return line
 	}
 	table, items := "", map[string]int{}
-	for p.NextExpression() {
+	for d.deep == 0 && p.NextExpression() {
 		e := p.Expression()
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
 			table = ""
-			for key := e.Key(); key.Next(); {
+			for key := e.Key(); d.deep == 0 && key.Next(); {
 				name := string(key.Node().Data)
 				table = below(table, name)
 				d.note(table, at(key.Node().Raw))
@@ -90,7 +98,7 @@ func (d *document) place(text []byte) {
 
 // placeValue notes the lines of a key, of its value and of what is in that.
 func (d *document) placeValue(path string, e *unstable.Node, at func(unstable.Range) int) {
-	for key := e.Key(); key.Next(); {
+	for key := e.Key(); d.deep == 0 && key.Next(); {
 		path = below(path, string(key.Node().Data))
 		d.note(path, at(key.Node().Raw))
 	}
@@ -100,15 +108,13 @@ func (d *document) placeValue(path string, e *unstable.Node, at func(unstable.Ra
 func (d *document) placeInside(path string, value *unstable.Node, at func(unstable.Range) int) {
 	switch value.Kind {
 	case unstable.InlineTable:
-		for pairs := value.Children(); pairs.Next(); {
+		for pairs := value.Children(); d.deep == 0 && pairs.Next(); {
 			d.placeValue(path, pairs.Node(), at)
 		}
 	case unstable.Array:
 		n := 0
-		for items := value.Children(); items.Next(); n++ {
-			if raw := items.Node().Raw; raw.Length > 0 {
-				d.note(below(path, n), at(raw))
-			}
+		for items := value.Children(); d.deep == 0 && items.Next(); n++ {
+			d.note(below(path, n), at(items.Node().Raw))
 			d.placeInside(below(path, n), items.Node(), at)
 		}
 	}
@@ -116,6 +122,9 @@ func (d *document) placeInside(path string, value *unstable.Node, at func(unstab
 
 // note keeps the first line of a path.
 func (d *document) note(path string, line int) {
+	if strings.Count(path, joint) >= deepest {
+		d.deep = line
+	}
 	if d.lines[path] == 0 {
 		d.lines[path] = line
 	}

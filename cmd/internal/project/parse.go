@@ -63,6 +63,7 @@ func (p *Project) recipes(d *document) take {
 }
 
 func (p *Project) policies(d *document) take {
+	known := map[string]bool{}
 	return d.list("tables, each begun with [[policy]]", func(at string, value any) error {
 		var one Policy
 		err := d.table(map[string]take{
@@ -78,13 +79,14 @@ func (p *Project) policies(d *document) take {
 			return d.fault(at, "a policy without a name").WithHint(`give it one: name = "authz"`)
 		case one.Path == "":
 			return d.fault(at, "the policy %q has no path", one.Name).WithHint(`say where it is: path = "policies/%s"`, one.Name)
-		case slices.ContainsFunc(p.Policies, func(other Policy) bool { return other.Name == one.Name }):
+		case known[one.Name]:
 			return d.fault(below(at, "name"), "another policy is called %q, too", one.Name)
 		}
 		one.Path = path.Clean(one.Path)
 		if one.Tag == "" {
 			one.Tag = one.Name
 		}
+		known[one.Name] = true
 		p.Policies = append(p.Policies, one)
 		return nil
 	})
@@ -189,8 +191,8 @@ func lineOfText(s string) error {
 // checkWord takes letters, digits, _ and -, a letter first, at most 64.
 func checkWord(s string) error {
 	for i, c := range []byte(s) {
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !letter && (i == 0 || !('0' <= c && c <= '9' || c == '_' || c == '-')) {
+		letter, later := 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9' || c == '_' || c == '-'
+		if !letter && (i == 0 || !later) {
 			return fault.New(fault.Invalid, "", "%q is not a word: letters, digits, _ and - only, a letter first", s)
 		}
 	}

@@ -118,7 +118,7 @@ func TestMistakes(t *testing.T) {
 		"syntax":              {"a = 1\nb == 2", "line 2: ", ""},
 		"twice":               {"[recipes]\na = 'oci://h.io/r:1'\na = 'oci://h.io/r:1'", "line 3: ", ""},
 		"unknown":             {"\nrequries = '1'", `line 2: unknown key "requries"`, `did you mean "requires"?`},
-		"unknown below":       {"[recipe]\nname = 'a'\nverison = '1.0.0'", `line 3: unknown key "verison" in recipe`, `did you mean "version"?`},
+		"unknown below":       {"[recipe]\nname = 'a'\nversio = '1.0.0'", `line 3: unknown key "versio" in recipe`, `did you mean "version"?`},
 		"unknown in an item":  {"[[policy]]\nname='a'\npath='a'\n\n[[policy]]\nname='b'\npaht='b'", `line 7: unknown key "paht" in policy`, `did you mean "path"?`},
 		"unknown need":        {"[recipe]\nname='a'\nversion='1.0.0'\nneeds = {red = []}", `line 4: unknown key "red" in recipe.needs`, `did you mean "read"?`},
 		"the first of two":    {"zz = 1\naa = 2", `line 1: unknown key "zz"`, "the keys are defaults, policy, recipe, recipes, requires"},
@@ -148,6 +148,9 @@ func TestMistakes(t *testing.T) {
 		"source":              {"[recipe]\nname='a'\nversion='1.0.0'\nsource='git@x'", `line 4: recipe.source: "git@x" is not the address of a page`, ""},
 		"need":                {"[recipe]\nname='a'\nversion='1.0.0'\n[recipe.needs]\nread=[\n'ghcr.io/a',\n'a*b/c']", "line 7: recipe.needs.read: read:a*b/c: a registry pattern is", ""},
 		"a date as a default": {"[defaults]\ntimeout = 1979-05-27", "line 2: defaults.timeout must be a text, a number, true or false, not a date", ""},
+		"deep keys":           {"\n" + strings.Repeat("a.", 200_000) + "a = 1", "line 2: too many tables in one another", ""},
+		"deep tables":         {"[" + strings.Repeat("a.", 200_000) + "a]", "line 1: too many tables in one another", ""},
+		"deep values":         {"a = " + strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000), "line 1: too many tables in one another", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
