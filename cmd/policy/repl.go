@@ -2,14 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
-	"sync/atomic"
-
-	"golang.org/x/term"
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/config"
@@ -47,115 +41,72 @@ func (c *replCommand) run(ctx context.Context, a *app, flags *config.Flags) erro
 	}
 	defer func() { _ = policy.Close() }()
 	s.stop() // nothing is fetched from here on
-	shell := &repl{session: s, policy: policy}
-	if !a.printer.ErrTerminal || !term.IsTerminal(int(os.Stdin.Fd())) {
-		shell.lines = newPipe(a.in)
-		return shell.run()
-	}
-	if c.Output == render.Text {
-		a.printer.Format = render.Table
-	}
-	shell.prompts = true
-	shell.lines = newEditor(s, policy)
-	defer a.interrupts.divert(shell.interrupt)()
-	a.say("%s; help says what can be typed, Ctrl-D leaves", strings.TrimSuffix(c.Policy+" "+policy.Image(), " "))
-	return shell.run()
-}
-
-// say writes a line for the person at the terminal.
-func (a *app) say(format string, args ...any) {
-	if !a.printer.Quiet {
-		a.printer.Print(fmt.Sprintf(format, args...))
-	}
-}
-
-// lines is where a shell's lines come from. It fails with io.EOF after the last,
-// and with errDropped when the person there thought better of it. A line that is
-// pasted says so.
-type lines interface {
-	next(prompt string) (line string, pasted bool, err error)
-}
-
-var errDropped = errors.New("the line was dropped")
-
-// repl reads statements and commands, and answers each.
-type repl struct {
-	*session
-	policy  *builtins.Repl
-	lines   lines
-	prompts bool // somebody is there
-	how     builtins.Asking
-
-	running atomic.Pointer[context.CancelCauseFunc] // ends the statement at work
-	number  int                                     // lines so far
-	errs    []error                                 // in a pipe
-}
-
-// run reads to the end. Errors are told as they come; in a pipe the gravest of
-// them decides the exit code.
-func (s *repl) run() error {
-	for s.ctx.Err() == nil {
-		text, err := s.statement()
-		switch {
-		case errors.Is(err, errDropped):
-			continue
-		case errors.Is(err, io.EOF):
-			return s.outcome()
-		case err != nil:
-			return err
+	shell := &repl{policy: policy}
+	var back func()
+	shell.dialogue, back = newDialogue(s, shell.complete, "repl_history")
+	defer back()
+	shell.tongue = shell
+	if shell.prompts {
+		if c.Output == render.Text {
+			a.printer.Format = render.Table
 		}
-		err = s.execute(text)
-		if errors.Is(err, io.EOF) { // exit was typed
-			return s.outcome()
-		}
-		if s.ctx.Err() == nil {
-			s.tell(err)
-		}
+		a.say("%s; help says what can be typed, Ctrl-D leaves", strings.TrimSuffix(c.Policy+" "+policy.Image(), " "))
 	}
-	return context.Cause(s.ctx)
-}
-
-func (s *repl) outcome() error {
-	if err := fault.Join(s.errs...); err != nil {
+	if err := shell.run(); err != nil {
+		return err
+	}
+	if err := fault.Join(shell.errs...); err != nil {
 		return told{err}
 	}
 	return nil
 }
 
-// statement reads lines up to the end of a statement. An empty line ends what
-// cannot end by itself.
-func (s *repl) statement() (string, error) {
-	var text strings.Builder
-	for {
-		prompt := "> "
-		if text.Len() > 0 {
-			prompt = "| "
-		}
-		line, pasted, err := s.lines.next(prompt)
-		if errors.Is(err, io.EOF) && text.Len() > 0 {
-			return text.String(), nil // what is missing is told
-		}
-		if err != nil {
-			return "", err
-		}
-		s.number++
-		if text.Len() > 0 {
-			text.WriteByte('\n')
-		}
-		text.WriteString(line)
-		if strings.TrimSpace(line) == "" && !pasted || commandOf(text.String()) != nil || !s.policy.Unfinished(text.String()) {
-			return text.String(), nil
-		}
-	}
+// repl answers statements and commands of Rego.
+type repl struct {
+	*dialogue
+	policy *builtins.Repl
+	how    builtins.Asking
+	errs   []error // in a pipe
 }
 
-// execute runs one command or the statements of a text, while Ctrl-C ends that and
-// no more.
-func (s *repl) execute(text string) error {
-	ctx, cancel := context.WithCancelCause(s.ctx)
-	defer cancel(nil)
-	s.running.Store(&cancel)
-	defer s.running.Store(nil)
+func (s *repl) begins(string, string) bool { return false }
+
+// ends reports the end of a statement: an empty line ends what cannot end by
+// itself.
+func (s *repl) ends(text string, alone bool) bool {
+	last := text[strings.LastIndexByte(text, '\n')+1:]
+	alone = alone || !s.prompts && strings.TrimSpace(last) == ""
+	return alone || commandOf(text) != nil || !s.policy.Unfinished(text)
+}
+
+// failed prints an error with its line, and keeps it: the gravest decides the exit
+// code.
+func (s *repl) failed(err error) error {
+	err = fault.In("repl", fmt.Sprintf("line %d", s.number), err)
+	s.errs = append(s.errs, err)
+	s.printer.Fault(err)
+	return nil
+}
+
+// complete offers the commands where one may stand, too.
+func (s *repl) complete(line string) (string, []string) {
+	start := 1 + strings.LastIndexFunc(line, func(r rune) bool {
+		return r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+	word := line[start:]
+	names := s.policy.Complete(word)
+	if strings.TrimSpace(line[:start]) == "" {
+		for _, c := range shellCommands() {
+			if strings.HasPrefix(c.name, word) {
+				names = append(names, c.name)
+			}
+		}
+	}
+	return word, names
+}
+
+// execute runs one command or the statements of a text.
+func (s *repl) execute(ctx context.Context, text string) error {
 	if c := commandOf(text); c != nil {
 		return c.run(ctx, s)
 	}
@@ -166,13 +117,6 @@ func (s *repl) execute(text string) error {
 		}
 	}
 	return err
-}
-
-// interrupt ends the statement at work, if there is one.
-func (s *repl) interrupt() {
-	if cancel := s.running.Load(); cancel != nil {
-		(*cancel)(fault.New(fault.Canceled, "", "interrupted"))
-	}
 }
 
 // reply shows what a statement did.
@@ -202,16 +146,4 @@ func (s *repl) sayDefined(r builtins.Reply) {
 	default:
 		s.say("%s is a rule of %s; show lists what was typed", r.Defined, r.Package)
 	}
-}
-
-// tell prints an error; in a pipe it names the line, and is kept.
-func (s *repl) tell(err error) {
-	switch {
-	case err == nil:
-		return
-	case !s.prompts:
-		err = fault.In("repl", fmt.Sprintf("line %d", s.number), err)
-		s.errs = append(s.errs, err)
-	}
-	s.printer.Fault(err)
 }

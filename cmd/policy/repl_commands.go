@@ -39,6 +39,7 @@ func shellCommands() []shellCommand {
 		{"strict-builtin-errors", "", 0, 0, "let a function that fails fail the query, or stop", (*repl).strict},
 		{"help", "", 0, 0, "show this", (*repl).help},
 		{"exit", "", 0, 0, "leave, as Ctrl-D does", (*repl).exit},
+		{"quit", "", 0, 0, "the same as exit", (*repl).exit},
 	}
 }
 

@@ -16,13 +16,11 @@ type history struct {
 	lines []string // oldest first
 }
 
-const (
-	historyFile = "repl_history"
-	historyKept = 1000 // lines
-)
+// historyKept is how many lines a file has, twice that at most.
+const historyKept = 1000
 
-func openHistory(root string) *history {
-	h := &history{file: filepath.Join(root, historyFile)}
+func openHistory(file string) *history {
+	h := &history{file: file}
 	text, _ := os.ReadFile(h.file)
 	for line := range strings.Lines(string(text)) {
 		if line = render.Safe(strings.TrimRight(line, "\r\n")); line != "" {
@@ -38,7 +36,7 @@ func openHistory(root string) *history {
 
 // rewrite shortens the file, whole or not at all.
 func (h *history) rewrite() {
-	fresh, err := os.CreateTemp(filepath.Dir(h.file), historyFile)
+	fresh, err := os.CreateTemp(filepath.Dir(h.file), filepath.Base(h.file))
 	if err != nil {
 		return
 	}
@@ -48,12 +46,16 @@ func (h *history) rewrite() {
 	}
 }
 
-// Add keeps a line, unless it is empty, the one before, or a farewell.
+// Add keeps a line, unless it is empty, the one before, or a farewell. One that
+// speaks of a password may have it, and is kept until the end of the shell only.
 func (h *history) Add(line string) {
-	if text := strings.TrimSpace(line); text == "" || text == "exit" || len(h.lines) > 0 && line == h.lines[len(h.lines)-1] {
+	if text := strings.TrimSpace(line); text == "" || text == "exit" || text == "quit" || len(h.lines) > 0 && line == h.lines[len(h.lines)-1] {
 		return
 	}
 	h.lines = append(h.lines, line)
+	if strings.Contains(strings.ToLower(line), "password") {
+		return
+	}
 	if os.MkdirAll(filepath.Dir(h.file), 0o700) != nil {
 		return
 	}

@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/term"
-
-	"github.com/policyhost/policy/builtins"
 )
 
 // pipe gives the lines of a stream.
@@ -27,21 +25,28 @@ func (p *pipe) next(string) (string, bool, error) {
 	return strings.TrimRight(line, "\r\n"), false, err
 }
 
+// namer gives the names that may stand at the end of a line, sorted, and the
+// part of the line that is the beginning of each.
+type namer func(line string) (typed string, names []string)
+
 // editor reads lines from the terminal, with history and completion. It draws on
 // standard error, so that standard output has the answers alone.
 type editor struct {
 	*session
-	policy  *builtins.Repl
+	names   namer
 	keys    keys
 	history *history
 	term    *term.Terminal
+	width   int
+	goesOn  bool // the line at hand is not the first of its statement
 }
 
-func newEditor(s *session, policy *builtins.Repl) lines {
+// newEditor reads from the terminal; the lines are kept in a file of the store root.
+func newEditor(s *session, names namer, historyFile string) lines {
 	if s.getenv("TERM") == "dumb" {
-		return &prompter{s, newPipe(s.in)}
+		return &prompter{session: s, lines: newPipe(s.in), drop: make(chan struct{}, 1)}
 	}
-	e := &editor{session: s, policy: policy, history: openHistory(s.settings.Root)}
+	e := &editor{session: s, names: names, history: openHistory(filepath.Join(s.settings.Root, historyFile))}
 	e.keys = keys{s.in, e.fit}
 	e.renew()
 	return e
@@ -60,6 +65,7 @@ func (e *editor) renew() {
 // fit follows the window, whose size may change while a line is typed.
 func (e *editor) fit() {
 	if width, height, err := term.GetSize(int(os.Stderr.Fd())); err == nil && width > 0 {
+		e.width = width
 		_ = e.term.SetSize(width, height)
 	}
 }
@@ -79,6 +85,7 @@ func (e *editor) next(prompt string) (string, bool, error) {
 		e.atEnd.Store(nil)
 		back()
 	}()
+	e.goesOn = prompt != firstPrompt
 	e.term.SetPrompt(prompt)
 	e.term.SetBracketedPasteMode(true)
 	e.fit()
@@ -112,24 +119,20 @@ func (k keys) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// indentation is what Tab means at the beginning of a line of a block.
+const indentation = "    "
+
 // complete extends the word before the cursor as far as it can only mean one
 // name, or lists the names it may become.
 func (e *editor) complete(line string, at int, key rune) (string, int, bool) {
-	if key != '\t' {
+	switch {
+	case key != '\t':
 		return "", 0, false
+	case e.goesOn && strings.TrimSpace(line[:at]) == "":
+		return line[:at] + indentation + line[at:], at + len(indentation), true
 	}
-	start := 1 + strings.LastIndexFunc(line[:at], func(r rune) bool {
-		return r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	})
-	word := line[start:at]
-	names := e.policy.Complete(word)
-	if strings.TrimSpace(line[:start]) == "" {
-		for _, c := range shellCommands() {
-			if strings.HasPrefix(c.name, word) {
-				names = append(names, c.name)
-			}
-		}
-	}
+	typed, names := e.names(line[:at])
+	start := at - len(typed)
 	if len(names) == 0 {
 		return line, at, true
 	}
@@ -140,26 +143,80 @@ func (e *editor) complete(line string, at int, key rune) (string, int, bool) {
 		}
 	}
 	switch {
-	case common != word:
-	case len(names) == 1 && len(e.policy.Complete(word+".")) > 0:
-		common += "."
+	case common != typed:
 	case len(names) > 1:
-		_, _ = fmt.Fprintln(e.term, strings.Join(names, "  "))
+		_, _ = io.WriteString(e.term, columns(names, e.width))
+	default:
+		if _, members := e.names(line[:start] + common + "."); len(members) > 0 {
+			common += "."
+		}
 	}
 	return line[:start] + common + line[at:], start + len(common), true
+}
+
+// columns lays out names as ls does, in lines of a width.
+func columns(names []string, width int) string {
+	const gap = 2
+	room := 0
+	for _, name := range names {
+		room = max(room, len(name)+gap)
+	}
+	across := max(1, (max(width, 1)-1+gap)/room)
+	down := (len(names) + across - 1) / across
+	var b strings.Builder
+	for row := range down {
+		for i := row; i < len(names); i += down {
+			b.WriteString(names[i])
+			if i+down < len(names) {
+				b.WriteString(strings.Repeat(" ", room-len(names[i])))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 // prompter is for a terminal that cannot move its cursor.
 type prompter struct {
 	*session
 	lines
+	drop    chan struct{} // Ctrl-C came
+	pending chan typedLine
+}
+
+// typedLine is what reading a line gave.
+type typedLine struct {
+	text string
+	err  error
 }
 
 func (p *prompter) next(prompt string) (string, bool, error) {
 	_, _ = io.WriteString(p.printer.Err, prompt)
-	line, pasted, err := p.lines.next(prompt)
-	if err != nil {
+	if p.pending == nil { // else Ctrl-C came while it was read
+		pending := make(chan typedLine, 1)
+		p.pending = pending
+		go func() {
+			text, _, err := p.lines.next("")
+			pending <- typedLine{text, err}
+		}()
+	}
+	var line typedLine
+	select {
+	case line = <-p.pending:
+		p.pending = nil
+	case <-p.drop:
+		line.err = errDropped
+	}
+	if line.err != nil {
 		_, _ = io.WriteString(p.printer.Err, "\n") // only Enter ends the line
 	}
-	return line, pasted, err
+	return line.text, false, line.err
+}
+
+// interrupt drops the line that is typed.
+func (p *prompter) interrupt() {
+	select {
+	case p.drop <- struct{}{}:
+	default:
+	}
 }
