@@ -83,7 +83,24 @@ func (s *Session) Unfinished(text string) bool {
 func (s *Session) read(text string) (statements []ast.Statement, err error) {
 	defer fault.Recover("", &err)
 	statements, _, err = ast.ParseStatementsWithOpts("", text, s.parser)
+	if apart := operatorApart(text); err != nil && apart != "" {
+		statements, _, err = ast.ParseStatementsWithOpts("", apart, s.parser)
+	}
 	return statements, err
+}
+
+// operatorApart is a text that begins as in x+1 with a blank behind the name, else
+// empty: OPA's parser takes the name for a rule's, which no operator may touch.
+func operatorApart(text string) string {
+	name := len(text) - len(strings.TrimLeftFunc(text, unicode.IsSpace))
+	end := name
+	for end < len(text) && (text[end] == '_' || unicode.IsLetter(rune(text[end])) || unicode.IsDigit(rune(text[end]))) {
+		end++
+	}
+	if end == name || end == len(text) || strings.IndexByte("+-*/%&|=!<>", text[end]) < 0 {
+		return ""
+	}
+	return text[:end] + " " + text[end:]
 }
 
 // Do executes the statements in text one after the other, up to the first that
