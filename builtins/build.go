@@ -182,16 +182,19 @@ func (args *BuildArgs) created(e *Env) (time.Time, error) {
 	return e.SourceDate()
 }
 
+// sourceDateEpoch is the variable of reproducible-builds.org.
+const sourceDateEpoch = "SOURCE_DATE_EPOCH"
+
 // SourceDate is the time that SOURCE_DATE_EPOCH fixes for everything that is
 // made, zero when it is not set. It fails with Usage when that is no number.
 func (e *Env) SourceDate() (time.Time, error) {
-	epoch, ok := e.Lookup("SOURCE_DATE_EPOCH")
+	epoch, ok := e.Lookup(sourceDateEpoch)
 	if !ok || epoch == "" {
 		return time.Time{}, nil
 	}
 	seconds, err := strconv.ParseInt(epoch, 10, 64)
 	if err != nil {
-		return time.Time{}, fault.New(fault.Usage, "SOURCE_DATE_EPOCH", "%q is not a number of seconds", epoch).
+		return time.Time{}, fault.New(fault.Usage, sourceDateEpoch, "%q is not a number of seconds", epoch).
 			WithHint("set it to seconds since 1970: export SOURCE_DATE_EPOCH=$(git log -1 --format=%%ct)")
 	}
 	return time.Unix(seconds, 0).UTC(), nil

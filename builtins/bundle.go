@@ -30,6 +30,11 @@ func (e *Env) bundle(ctx context.Context, what opening) (opened, func(), error) 
 	if e.offline && len(what.allowNet) > 0 {
 		return opened{}, nil, noNetwork(what.allowNet)
 	}
+	for _, host := range what.allowNet {
+		if err := e.may("read", host+"/*"); err != nil {
+			return opened{}, nil, err
+		}
+	}
 	o := engine.OpenOptions{
 		Name:        what.policy,
 		Limits:      e.Settings.Limits,

@@ -126,12 +126,19 @@ func (e *Env) layoutFolder(folder string, write bool) (string, error) {
 			return "", err
 		}
 	}
-	if over, ok := e.Files.(rehearsedFiles); ok {
+	return layoutIn(e.Files, folder, write)
+}
+
+// layoutIn is where an OCI layout is, or will be.
+func layoutIn(files Files, folder string, write bool) (string, error) {
+	if over, ok := files.(interface {
+		layout(name string, write bool) (string, error)
+	}); ok {
 		return over.layout(folder, write)
 	}
-	real, err := e.Files.Path(folder)
+	real, err := files.Path(folder)
 	if write && errors.Is(err, fault.NotFound) {
-		real, err = e.Files.Path(path.Dir(filepath.ToSlash(folder)))
+		real, err = files.Path(path.Dir(filepath.ToSlash(folder)))
 		real = filepath.Join(real, filepath.Base(folder))
 	}
 	return real, err

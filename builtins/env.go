@@ -43,6 +43,7 @@ type Env struct {
 	offline   bool    // the network is not there, for policies neither
 	options   Options // what it was made of
 	rehearsal *Rehearsal
+	pass      *pass // what code may do that is not the user's own; nil: everything
 	close     func() error
 }
 
@@ -56,6 +57,7 @@ type Store interface {
 	Read(ctx context.Context, d artifact.Descriptor, limit int64) ([]byte, error)
 	Begin(ctx context.Context) (*store.Tx, error)
 	Remove(ctx context.Context, names ...string) (store.Removed, error)
+	Guard(may store.Permission) *store.Store
 }
 
 // Remote is the registries as verbs use them.

@@ -142,6 +142,9 @@ type VariableArgs struct {
 
 // Variable gives the value of an environment variable.
 func Variable(_ context.Context, e *Env, args *VariableArgs) (any, error) {
+	if err := e.may("env", args.Name); err != nil {
+		return nil, err
+	}
 	value, ok := e.Lookup(args.Name)
 	switch {
 	case ok:
@@ -173,6 +176,9 @@ func ReadSecret(_ context.Context, e *Env, args *SecretArgs) (any, error) {
 }
 
 func (e *Env) secret(name string) (Secret, error) {
+	if err := e.may("env", name); err != nil {
+		return Secret{}, err
+	}
 	value, ok := e.Lookup(name)
 	if !ok || value == "" {
 		return Secret{}, fault.New(fault.NotFound, name, "no such secret in the environment").

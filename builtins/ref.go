@@ -185,7 +185,7 @@ func (e *Env) short(name string) string {
 // looksLikePath tells a path from a reference where an argument may be either
 // (spec artifact.md, references).
 func looksLikePath(s string) bool {
-	if s == "" || strings.ContainsAny(s[:1], "./~") || filepath.VolumeName(s) != "" {
+	if s == "" || strings.ContainsAny(s[:1], "./~:") || filepath.VolumeName(s) != "" {
 		return true
 	}
 	for _, end := range []string{".tar.gz", ".tgz", ".rego", ".json"} {

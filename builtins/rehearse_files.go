@@ -118,11 +118,13 @@ func (f rehearsedFiles) Glob(pattern string) ([]string, error) {
 
 // really is where a file or folder is in the world, whatever is planned in it.
 func really(files Files, name string) (string, error) {
-	if f, ok := files.(rehearsedFiles); ok {
-		return f.target(name)
+	if f, ok := files.(interface{ really(string) (string, error) }); ok {
+		return f.really(name)
 	}
 	return files.Path(name)
 }
+
+func (f rehearsedFiles) really(name string) (string, error) { return f.target(name) }
 
 // target is the absolute path that a name stands for, whether it is there or not.
 // It fails where the caller may not go.

@@ -20,7 +20,10 @@ type rehearsedKeys struct {
 	changed map[string]*credential // by host; nil: logged out
 }
 
-type credential = creds.Credential
+type (
+	credential = creds.Credential
+	login      = creds.Login
+)
 
 // inPlan stands where a login says where its secret is kept.
 const inPlan = "plan"

@@ -12,8 +12,8 @@ import (
 
 // Needs is what the code of a recipe may touch besides its own package. Registry
 // patterns are a repository ("ghcr.io/acme/authz"), everything below a path
-// ("ghcr.io/acme/*") or a whole registry ("ghcr.io/*"); nothing is implied: who
-// may write may not read.
+// ("ghcr.io/acme/*"), a whole registry ("ghcr.io/*") or all of them ("*"); nothing
+// is implied: who may write may not read.
 type Needs struct {
 	Read   []string `json:"read,omitempty"`   // repositories to pull, list and judge
 	Write  []string `json:"write,omitempty"`  // repositories to push to and tag
@@ -90,14 +90,17 @@ func (n Need) check() error {
 	}
 	switch n.Kind {
 	case "read", "write", "delete":
+		if n.Value == "*" {
+			return nil
+		}
 		path := strings.TrimSuffix(n.Value, "/*")
 		if strings.Contains(path, "*") || !strings.Contains(n.Value, "/") {
-			return bad("a registry pattern is HOST/*, HOST/ORG/* or HOST/ORG/NAME")
+			return bad("a registry pattern is HOST/ORG/NAME, HOST/ORG/*, HOST/* or *")
 		}
 		if path == n.Value || strings.Contains(path, "/") {
 			name, err := ParseName(path, DefaultDomain)
 			if err != nil || name.Registry+"/"+name.Repository != path || name.Tag != "latest" && name.Tag != "" {
-				return bad("a registry pattern is HOST/*, HOST/ORG/* or HOST/ORG/NAME")
+				return bad("a registry pattern is HOST/ORG/NAME, HOST/ORG/*, HOST/* or *")
 			}
 		}
 	case "files":

@@ -62,7 +62,7 @@ func TestNeedsText(t *testing.T) {
 		t.Errorf("missing %s", missing)
 	}
 	for _, bad := range []string{
-		"fly:moon", "read", "read:", "read:*", "read:ghcr.io", "read:ghcr.io/a*/b", "read:ghcr.io/acme/x:1", "read:GHCR/Acme/x",
+		"fly:moon", "read", "read:", "read:**", "read:ghcr.io", "read:ghcr.io/a*/b", "read:ghcr.io/acme/x:1", "read:GHCR/Acme/x",
 		"files:/etc", "files:../x", "files:a/../../b", "files:a\\b", "env:A=B", "env:*A", "env:a%0Ab", "read:%zz",
 	} {
 		if _, err := artifact.ParseNeeds(bad); !errors.Is(err, fault.Usage) {

@@ -20,6 +20,9 @@ type Removed struct {
 // when nobody else uses the store; else prune does it.
 func (s *Store) Remove(ctx context.Context, names ...string) (Removed, error) {
 	out := Removed{Entries: []Entry{}}
+	if err := s.permits(Removing, names...); err != nil {
+		return out, err
+	}
 	if there, err := s.exists(); err != nil {
 		return out, err
 	} else if !there {

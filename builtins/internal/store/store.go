@@ -48,6 +48,7 @@ type Store struct {
 	o    Options
 	last atomic.Pointer[remembered]
 	turn chan struct{} // holds one while somebody here changes the index
+	may  Permission    // nil: everything
 }
 
 // New returns the store in dir. It touches nothing on disk: the first write
@@ -75,6 +76,9 @@ func (s *Store) path(parts ...string) string {
 // Get returns the entry with exactly this name. It fails with NotFound, or with
 // Invalid when the index cannot be understood.
 func (s *Store) Get(ctx context.Context, name string) (Entry, error) {
+	if err := s.permits(Reading, name); err != nil {
+		return Entry{}, err
+	}
 	ix, err := s.readIndex(ctx)
 	if err != nil {
 		return Entry{}, err
@@ -118,7 +122,8 @@ func (s *Store) List(ctx context.Context) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.named(ix)
+	all, err := s.named(ix)
+	return s.readable(all), err
 }
 
 func (s *Store) named(ix *index) ([]Entry, error) {
@@ -171,7 +176,7 @@ func (s *Store) FindDigest(ctx context.Context, prefix string) ([]Entry, error) 
 			found = append(found, e)
 		}
 	}
-	return found, nil
+	return s.readable(found), nil
 }
 
 // exists reports whether the folder of the store is there at all.

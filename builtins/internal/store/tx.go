@@ -203,6 +203,9 @@ func (t *Tx) present(ctx context.Context, entries ...Entry) error {
 		return err
 	}
 	for _, e := range entries {
+		if err := t.s.permits(Writing, e.Name); err != nil {
+			return err
+		}
 		switch info, err := t.s.statBlob(e.Descriptor); {
 		case err != nil:
 			return err
