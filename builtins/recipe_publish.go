@@ -69,7 +69,9 @@ func (r *Recipes) Push(ctx context.Context, n artifact.Name, digest artifact.Dig
 		return nil, err
 	}
 	d := artifact.Descriptor{MediaType: m.MediaType, Digest: digest, Size: int64(len(raw))}
-	blobs := sourceFunc(func(ctx context.Context, d artifact.Descriptor) (io.ReadSeekCloser, error) { return r.cache.Open(ctx, d) })
+	blobs := sourceFunc(func(ctx context.Context, d artifact.Descriptor) (io.ReadSeekCloser, error) {
+		return r.cache.Open(ctx, d)
+	})
 	image := named(n, digest)
 	image.Size = &layer.Size
 	image.annotate(m.Annotations)

@@ -128,4 +128,3 @@ func TestNoRecipe(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
