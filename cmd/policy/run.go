@@ -168,15 +168,15 @@ func (p *pipeline) load(ctx context.Context) error {
 
 // verbs offers the table to scripts.
 func (p *pipeline) verbs() []runtime.Builtin {
-	return scriptVerbs(func(ctx context.Context, v *builtins.Verb, args any) (any, error) {
-		result, err := v.Call(ctx, p.env, args)
+	return scriptVerbs(func(ctx context.Context, v *builtins.Verb, c runtime.Call) (any, error) {
+		result, err := v.Call(ctx, p.env, c.Args)
 		p.summary.note(*v, result)
 		return result, err
 	})
 }
 
 // scriptVerbs are the rows of the table as builtins, each called by call.
-func scriptVerbs(call func(context.Context, *builtins.Verb, any) (any, error)) []runtime.Builtin {
+func scriptVerbs(call func(context.Context, *builtins.Verb, runtime.Call) (any, error)) []runtime.Builtin {
 	var all []runtime.Builtin
 	for _, v := range builtins.Table() {
 		all = append(all, runtime.Builtin{
@@ -186,7 +186,7 @@ func scriptVerbs(call func(context.Context, *builtins.Verb, any) (any, error)) [
 			Pure:    v.Effect == builtins.Pure,
 			Args:    v.Func.New,
 			Result:  v.Func.Result,
-			Call:    func(ctx context.Context, c runtime.Call) (any, error) { return call(ctx, &v, c.Args) },
+			Call:    func(ctx context.Context, c runtime.Call) (any, error) { return call(ctx, &v, c) },
 		})
 	}
 	return all

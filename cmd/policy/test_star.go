@@ -119,8 +119,8 @@ func (r *starRunner) unread(name string, err error) builtins.TestResult {
 
 // host is what a test runs in, with a world of its own; loading needs none.
 func (r *starRunner) host(file *starFile, world *builtins.TestWorld, print func(runtime.Position, string)) *runtime.Host {
-	verbs := scriptVerbs(func(ctx context.Context, v *builtins.Verb, args any) (any, error) {
-		return v.Call(ctx, world.Env, args)
+	verbs := scriptVerbs(func(ctx context.Context, v *builtins.Verb, c runtime.Call) (any, error) {
+		return v.Call(ctx, world.Env, c.Args)
 	})
 	h := &runtime.Host{
 		Predeclared: func(runtime.Module) []runtime.Builtin { return verbs },
