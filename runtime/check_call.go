@@ -148,11 +148,15 @@ func (c *checker) callControl(a arguments, name string, found []Finding) {
 	for _, f := range found {
 		f.fault.Kind = fault.Usage
 	}
-	if name == "parallel" && len(c.functions) == 0 {
+	if name == "parallel" && c.loading() {
 		pos, width := placeOf(a.call.Fn)
 		c.report(pos, width, "effect-at-load", asFault(hasEffect(a.name)))
 	}
 }
+
+// loading reports whether what is looked at runs when the file is loaded; the lines
+// of a session are not loaded.
+func (c *checker) loading() bool { return len(c.functions) == 0 && c.m.before == nil }
 
 func (c *checker) callFunction(a arguments, s *staticSignature) {
 	_, rest, _ := strings.Cut(s.text, "(")
@@ -260,7 +264,7 @@ func (c *checker) callBuiltin(a arguments, b *Builtin, name string) {
 	if shared && len(a.keywords) == 0 {
 		return // may be the language's own
 	}
-	if !b.Pure && len(c.functions) == 0 {
+	if !b.Pure && c.loading() {
 		pos, width := placeOf(a.call.Fn)
 		c.report(pos, width, "effect-at-load", asFault(hasEffect(a.name)))
 	}

@@ -89,6 +89,9 @@ func (s *Session) Eval(ctx context.Context, text string) (any, error) {
 	return c.result, err
 }
 
+// Defines reports whether a name was defined, by the program or what was evaluated.
+func (s *Session) Defines(name string) bool { return s.defined.Has(name) }
+
 // wait lets a piece end that was given up.
 func (s *Session) wait(ctx context.Context) error {
 	if s.working == nil {

@@ -50,6 +50,7 @@ func TestSession(t *testing.T) {
 		{"what the file has", []string{"given + _hidden() + answer"}, int64(85)},
 		{"what survives an error", []string{"x = 1; y = [][0]", "x"}, int64(1)},
 		{"a verb redefined", []string{"def greet(a, b): return a + b", "greet(1, 2)"}, int64(3)},
+		{"an effect", []string{"greet()"}, "hello"},
 		{"nothing", []string{"# a comment"}, nil},
 		{"while", []string{"n = 0", "while n < 5:\n  n += 1\n", "n"}, int64(5)},
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/config"
@@ -102,8 +103,10 @@ type session struct {
 
 	rehearsal *builtins.Rehearsal // nil: it is meant
 	planFile  string
-	stop      func() // progress
-	unwatch   func() // memory
+	base      context.Context // ends with the process, and not when that time is over
+	limit     time.Duration   // that time; 0 is none
+	stop      func()          // progress
+	unwatch   func()          // memory
 	cancel    context.CancelFunc
 }
 
@@ -116,12 +119,9 @@ func (a *app) open(ctx context.Context, flags *config.Flags) (*session, error) {
 	}
 	settings.UserAgent = "policy/" + version()
 	a.printer.Quiet, a.printer.Verbosity = flags.Quiet, flags.Level()
-	s := &session{app: a, ctx: ctx, settings: settings, cancel: func() {}}
+	s := &session{app: a, base: ctx, limit: sources.Timeout, settings: settings}
 	s.unwatch = a.watchMemory(cmp.Or(flags.MaxHeap, defaultMemory), func(err error) { os.Exit(a.finish(err)) })
-	if t := sources.Timeout; t > 0 {
-		s.ctx, s.cancel = context.WithTimeoutCause(ctx, t,
-			fault.New(fault.Limit, "", "it took longer than %s", t).WithHint("raise --timeout"))
-	}
+	s.ctx, s.cancel = s.timed(ctx)
 	var events builtins.Events
 	events, s.stop = a.printer.Progress()
 	s.env = builtins.NewEnv(builtins.Options{
@@ -135,6 +135,15 @@ func (a *app) open(ctx context.Context, flags *config.Flags) (*session, error) {
 		Secrets:  a.secrets,
 	})
 	return s, nil
+}
+
+// timed is a context that ends when the time that the user gave is over.
+func (s *session) timed(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.limit <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, s.limit,
+		fault.New(fault.Limit, "", "it took longer than %s", s.limit).WithHint("raise --timeout"))
 }
 
 // Close ends progress, connections and the time limit.

@@ -72,6 +72,9 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 			panic(r)
 		}
 	}()
+	if chosen == nil && !helps && p.onlyPrompt(c, words, tail) {
+		return c, nil
+	}
 	if chosen == nil && len(functions)+len(p.tasks(functions)) > 0 && !helps {
 		return nil, p.noFunction(functions, words)
 	}
@@ -120,6 +123,17 @@ func (p *pipeline) parseList(functions []runtime.Function, tasks []runtime.Task,
 		return nil, usage(err)
 	}
 	return c, nil
+}
+
+// onlyPrompt reports whether nothing is asked for but a prompt, and reads the flags
+// beside that.
+func (p *pipeline) onlyPrompt(c *call, words []string, tail int) bool {
+	parser, err := kong.New(&c.host, p.kongOptions()...)
+	if err != nil {
+		return false
+	}
+	_, err = parser.Parse(slices.Concat(p.hostWords(tail), words))
+	return err == nil && c.host.Interactive
 }
 
 // grammar is the command line of the functions; parsing fills flags. Arguments

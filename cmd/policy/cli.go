@@ -26,6 +26,7 @@ type entry struct {
 func entries() []entry {
 	all := []entry{
 		{[]string{"run"}, "Pipelines", "Run a function of a pipeline written in Starlark.", func() any { return new(runCommand) }},
+		{[]string{"shell"}, "Pipelines", "Try verbs and pipelines at a prompt, line by line.", func() any { return new(shellCommand) }},
 		{[]string{"apply"}, "Pipelines", "Carry out the plan that a dry run saved.", func() any { return new(applyCommand) }},
 		{[]string{"templates"}, "Pipelines", "List beginnings of policies and pipelines, or write one.", func() any { return new(templatesCommand) }},
 		{[]string{"doc"}, "Pipelines", "Print the reference of the verbs, or of a module.", func() any { return new(docCommand) }},

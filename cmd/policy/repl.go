@@ -96,7 +96,7 @@ func (s *repl) complete(line string) (string, []string) {
 	word := line[start:]
 	names := s.policy.Complete(word)
 	if strings.TrimSpace(line[:start]) == "" {
-		for _, c := range shellCommands() {
+		for _, c := range replWords() {
 			if strings.HasPrefix(c.name, word) {
 				names = append(names, c.name)
 			}

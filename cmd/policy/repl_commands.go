@@ -12,8 +12,8 @@ import (
 	"github.com/policyhost/policy/runtime/fault"
 )
 
-// shellCommand is a word that a shell obeys rather than evaluates.
-type shellCommand struct {
+// replWord is a word that a shell obeys rather than evaluates.
+type replWord struct {
 	name  string
 	takes string // for the help
 	least int    // arguments
@@ -22,9 +22,9 @@ type shellCommand struct {
 	do    func(*repl, context.Context, []string) error
 }
 
-// shellCommands are those of OPA's own shell that concern a policy.
-func shellCommands() []shellCommand {
-	return []shellCommand{
+// replWords are those of OPA's own shell that concern a policy.
+func replWords() []replWord {
+	return []replWord{
 		{"show", "", 0, 0, "show what was typed in the active package", (*repl).show},
 		{"unset", "NAME", 1, 1, "take back the rules of a name, or the input", (*repl).unset},
 		{"unset-package", "NAME", 1, 1, "take back all that was typed in a package", (*repl).unsetPackage},
@@ -45,7 +45,7 @@ func shellCommands() []shellCommand {
 
 // typedCommand is a command with what followed it.
 type typedCommand struct {
-	shellCommand
+	replWord
 	args []string
 }
 
@@ -58,7 +58,7 @@ func commandOf(line string) *typedCommand {
 	if len(words) == 0 {
 		return nil
 	}
-	for _, c := range shellCommands() {
+	for _, c := range replWords() {
 		if c.name != strings.ToLower(words[0]) || len(words)-1 < c.least || len(words)-1 > c.most {
 			continue
 		}
@@ -162,7 +162,7 @@ func (s *repl) help(context.Context, []string) error {
 	line("package authz", "define and ask in this package")
 	line("import data.authz", "call data.authz by its last name")
 	b.WriteString("Commands:\n")
-	for _, c := range shellCommands() {
+	for _, c := range replWords() {
 		line(strings.TrimSuffix(c.name+" "+c.takes, " "), c.help)
 	}
 	if s.prompts {

@@ -31,6 +31,8 @@ type runFlags struct {
 	List     bool   `help:"List the functions with their parameters and types, and the tasks; run none."`
 	MaxSteps uint64 `placeholder:"N" help:"Steps that the pipeline may take."`
 
+	Interactive bool `short:"i" help:"Read lines of Starlark afterwards, as policy shell does."`
+
 	Graph graphFormat `help:"Print the graph of the tasks, and run none; --graph=dot and --graph=mermaid draw it for Graphviz and Mermaid."`
 	Jobs  uint16      `short:"j" placeholder:"N" help:"Tasks, and calls of parallel, that work at once (16)."`
 
@@ -73,6 +75,9 @@ func (c *runCommand) run(ctx context.Context, a *app, flags *config.Flags) error
 	}
 	if call.list != nil {
 		return a.answer(listing(call.list, call.order, a.printer.Format), nil)
+	}
+	if call.host.Interactive && (source.Name == "-" || len(c.Expr) > 0) {
+		return fault.New(fault.Usage, "", "--interactive goes with a file: standard input has the lines").WithHint("policy shell")
 	}
 	return p.call(ctx, call)
 }
@@ -208,17 +213,17 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 		return err
 	}
 	p.env = s.env.WithFiles(files)
-	if p.host.Now, err = p.env.SourceDate(); err != nil {
+	if err := p.setClock(); err != nil {
 		return err
-	}
-	if p.host.Now.IsZero() {
-		p.host.Now = p.env.Now()
 	}
 	p.host.Limits.Steps = c.host.MaxSteps
 	p.host.Limits.Heap = uint64(c.host.MaxHeap) << 20
 	p.host.Limits.Parallel = int(c.host.Jobs)
 	if err := c.readSecrets(s.env); err != nil {
 		return err
+	}
+	if c.function == "" { // only the prompt is wanted
+		return p.converse(s, nil)
 	}
 	var result any
 	if len(c.tasks) > 0 {
@@ -232,7 +237,18 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	if s.rehearsal == nil {
 		p.summary.write(p.printer, s.env.Events, p.source.Name+" "+c.function, err)
 	}
+	if c.host.Interactive {
+		return p.converse(s, s.answer(result, err))
+	}
 	return s.answerOrPlan(result, err)
+}
+
+// setClock makes the time that scripts see that of now, or of SOURCE_DATE_EPOCH.
+func (p *pipeline) setClock() (err error) {
+	if p.host.Now, err = p.env.SourceDate(); err == nil && p.host.Now.IsZero() {
+		p.host.Now = p.env.Now()
+	}
+	return err
 }
 
 // files are what the pipeline may see: its project and what was granted.
