@@ -213,9 +213,9 @@ func (s *scanner) expression() {
 	}
 }
 
-// string skips a literal; a line end in one with single quotes ends it, which
-// the parser will refuse.
-func (s *scanner) string() {
+// string skips a literal and reports whether it is closed; a line end in one with
+// single quotes ends it, which the parser will refuse.
+func (s *scanner) string() bool {
 	quote := s.text[s.off]
 	long := s.peekAt(1) == quote && s.peekAt(2) == quote
 	if s.off++; long {
@@ -230,15 +230,16 @@ func (s *scanner) string() {
 			}
 		case c == quote && !long:
 			s.off++
-			return
+			return true
 		case c == quote && s.peekAt(1) == quote && s.peekAt(2) == quote:
 			s.off += 3
-			return
+			return true
 		case (c == '\n' || c == '\r') && !long:
-			return
+			return false
 		}
 		s.off = min(s.off+1, len(s.text))
 	}
+	return false
 }
 
 func (s *scanner) comment() {

@@ -45,19 +45,13 @@ func (f Function) Signature() string {
 	var positional, keywords []string
 	star := "*"
 	for _, p := range f.Params {
-		text := p.Name
-		if p.Type != "" {
-			text += ": " + p.Type
-		}
-		switch {
+		switch text := p.Declaration(); {
 		case p.Variadic:
-			star += text
-		case p.Extra:
-			keywords = append(keywords, "**"+text)
-		case p.KeywordOnly:
-			keywords = append(keywords, text+p.shownDefault())
+			star = text
+		case p.Extra, p.KeywordOnly:
+			keywords = append(keywords, text)
 		default:
-			positional = append(positional, text+p.shownDefault())
+			positional = append(positional, text)
 		}
 	}
 	only := slices.ContainsFunc(f.Params, func(p Param) bool { return p.KeywordOnly })
@@ -69,6 +63,21 @@ func (f Function) Signature() string {
 		text += " -> " + f.Result
 	}
 	return text
+}
+
+// Declaration is the parameter as the signature has it: stage: Stage = "staging".
+func (p Param) Declaration() string {
+	text := p.Name
+	if p.Type != "" {
+		text += ": " + p.Type
+	}
+	switch {
+	case p.Variadic:
+		return "*" + text
+	case p.Extra:
+		return "**" + text
+	}
+	return text + p.shownDefault()
 }
 
 // shownDefault is " = 3"; empty for a parameter without a default.

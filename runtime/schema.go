@@ -42,6 +42,7 @@ type field struct {
 	list     bool // a slice: takes one value or several
 	validate bool
 	shown    string // its default as Starlark, for the signature
+	help     string
 }
 
 // maxPositional is how many arguments a call may pass by position, besides a
@@ -116,6 +117,7 @@ func (p *plan) add(v *kong.Value, index []int) error {
 		name:     strings.ReplaceAll(v.Name, "-", "_"),
 		index:    index,
 		required: v.Required,
+		help:     v.Help,
 		bit:      1 << len(p.fields),
 	}
 	if name := v.Tag.Get("star"); name != "" {

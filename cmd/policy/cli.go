@@ -30,6 +30,7 @@ func entries() []entry {
 		{[]string{"apply"}, "Pipelines", "Carry out the plan that a dry run saved.", func() any { return new(applyCommand) }},
 		{[]string{"templates"}, "Pipelines", "List beginnings of policies and pipelines, or write one.", func() any { return new(templatesCommand) }},
 		{[]string{"doc"}, "Pipelines", "Print the reference of the verbs, or of a module.", func() any { return new(docCommand) }},
+		{[]string{"lsp"}, "Pipelines", "Serve an editor: findings, completion, documentation.", func() any { return new(lspCommand) }},
 		{[]string{"remote"}, builtins.GroupRegistries, "List what registries have, and who may read it.", newRemote},
 		{[]string{"store"}, "Housekeeping", "Check, repair, prune or locate the local store.", func() any { return new(storeCommand) }},
 		{[]string{"serve"}, "Housekeeping", "Serve the embedded registry over HTTP.", func() any { return new(serveCommand) }},
