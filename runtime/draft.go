@@ -66,6 +66,9 @@ func (d *Draft) view(ctx context.Context, swap *swap) *view {
 		_ = parse(m, d.src.Body) // an empty text parses
 	}
 	l.modules[m.key()] = m
+	if d.host.Package != nil {
+		_ = l.discover(ctx, m) // what cannot be opened has no names
+	}
 	v := &view{checker: newChecker(ctx, l, m), text: m.text, source: d.text}
 	v.env = l.env(m)
 	// What is undefined, or stands where it may not, has no binding; the rest has.

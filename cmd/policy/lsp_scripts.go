@@ -22,7 +22,7 @@ type scripts struct {
 }
 
 func newScripts(sources string) *scripts {
-	return &scripts{verbs: scriptVerbs(func(context.Context, *builtins.Verb, any) (any, error) { panic("an editor ran a verb") }), sources: sources}
+	return &scripts{verbs: scriptVerbs(func(context.Context, *builtins.Verb, runtime.Call) (any, error) { panic("an editor ran a verb") }), sources: sources}
 }
 
 // host is what a file runs in: the texts that the editor shows go before those on
