@@ -20,7 +20,7 @@ import (
 // checkCommand looks for mistakes in policies, which the verb does, and in
 // pipelines, into one report.
 type checkCommand struct {
-	Output render.Format `default:"text" enum:"text,table,json,yaml,github" help:"Format of the report: text, table, json, yaml or github."`
+	Output render.Format `default:"text" enum:"text,table,json,yaml,github,sarif" help:"Format of the report: text, table, json, yaml, github or sarif."`
 	builtins.CheckArgs
 }
 
@@ -36,7 +36,8 @@ each folder in it is checked alone, with its data at its root.
 Example:
 
     policy check ./policies release.star
-    policy check --no-warnings --output json`
+    policy check --no-warnings --output json
+    policy check --output sarif > findings.sarif`
 }
 
 func (c *checkCommand) run(ctx context.Context, a *app, flags *config.Flags) error {
@@ -95,7 +96,7 @@ func (a *app) checkScripts(ctx context.Context, files []string, report *builtins
 		}
 		report.Findings = append(report.Findings, builtins.Finding{
 			File: f.Pos.File, Line: f.Pos.Line, Col: f.Pos.Col, Width: f.Width, Source: f.Source,
-			Severity: severity, Code: f.Code, Message: f.Message, Hint: f.Hint,
+			Severity: severity, Code: f.Code, Message: f.Message, Hint: f.Hint, Replace: f.Replace,
 		})
 	}
 	report.Files += len(files)

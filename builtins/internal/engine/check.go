@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -40,8 +41,9 @@ type Finding struct {
 	Severity string `json:"severity"` // error or warning
 	Code     string `json:"code"`     // what kind it is of
 	Message  string `json:"message"`
-	Hint     string `json:"hint,omitempty"`   // what to type instead
-	Source   string `json:"source,omitempty"` // the line
+	Hint     string `json:"hint,omitempty"`    // what to type instead
+	Replace  string `json:"replace,omitempty"` // what to put in place of the text there, when that is certain enough
+	Source   string `json:"source,omitempty"`  // the line
 }
 
 // Check parses and compiles policies, tests included, and gives all that is wrong
@@ -144,7 +146,9 @@ func (c *checker) finding(p Problem, severity string) Finding {
 	if word := wordAt(f.Source, p.Col); word != "" {
 		f.Width = len([]rune(word))
 		if p.Code == ast.TypeErr || p.Code == ast.UnsafeVarErr {
-			f.Hint = c.meant(word)
+			if f.Replace = c.meant(word); f.Replace != "" {
+				f.Hint = fmt.Sprintf("did you mean %q?", f.Replace)
+			}
 		}
 	}
 	return f
@@ -185,7 +189,7 @@ func wordAt(line string, col int) string {
 	return strings.TrimRight(string(runes[:end]), ".")
 }
 
-// meant is the hint for a name that nobody knows.
+// meant is the name that one that nobody knows is nearest to.
 func (c *checker) meant(word string) string {
 	if c.known == nil {
 		for _, bi := range c.bundle.caps.Builtins {
@@ -204,10 +208,7 @@ func (c *checker) meant(word string) string {
 	if slices.Contains(c.known, word) {
 		return ""
 	}
-	if near := fault.Nearest(word, c.known); near != "" {
-		return `did you mean "` + near + `"?`
-	}
-	return ""
+	return fault.Nearest(word, c.known)
 }
 
 // older gives the first finding of a file that does not parse, but would as Rego

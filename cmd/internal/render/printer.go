@@ -27,6 +27,7 @@ const (
 	YAML   Format = "yaml"
 	JUnit  Format = "junit"  // of a report of tests; anything else is Text
 	GitHub Format = "github" // of findings, as workflow commands; anything else is Text
+	SARIF  Format = "sarif"  // of findings, as a log of static analysis; anything else is Text
 )
 
 // Printer writes answers to Out and everything else to Err. The zero value of
@@ -112,6 +113,10 @@ func (p *Printer) answer(v any) (string, error) {
 	case GitHub:
 		if r, ok := v.(*builtins.CheckReport); ok {
 			return workflowCommands(r), nil
+		}
+	case SARIF:
+		if r, ok := v.(*builtins.CheckReport); ok {
+			return p.sarif(r)
 		}
 	}
 	return p.text(v)

@@ -1,0 +1,39 @@
+package interop
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
+)
+
+// TestSARIF holds the findings of a check against the structures of a library that
+// reads SARIF, and against the schema of SARIF 2.1.0 that it has.
+func TestSARIF(t *testing.T) {
+	t.Parallel()
+	ran.Add(1) // the library is the tool
+	u := newUser(t)
+	u.write("policy/wrong.rego", "package wrong\n\nimport data.nothing\n\nx if contians(input.a, y)\n")
+	u.write("wrong.star", "def main():\n    unused = 1\n    psh(x)\n")
+	out, errs, err := u.try(filepath.Join(bin, "policy"), "check", "--output", "sarif", "policy", "wrong.star")
+	if exitCode(err) != 1 {
+		t.Fatalf("exit %d: %s", exitCode(err), errs)
+	}
+	strict := json.NewDecoder(strings.NewReader(out))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(new(sarif.Report)); err != nil {
+		t.Error(err)
+	}
+	report, err := sarif.FromString(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Validate(); err != nil {
+		t.Error(err)
+	}
+	if len(report.Runs) != 1 || len(report.Runs[0].Results) < 4 {
+		t.Errorf("got %s", out)
+	}
+}
