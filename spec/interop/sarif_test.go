@@ -10,7 +10,7 @@ import (
 )
 
 // TestSARIF holds the findings of a check against the structures of a library that
-// reads SARIF, and against the schema of SARIF 2.1.0 that it has.
+// reads SARIF, which are made from the schema of 2.1.0.
 func TestSARIF(t *testing.T) {
 	t.Parallel()
 	ran.Add(1) // the library is the tool
@@ -21,17 +21,11 @@ func TestSARIF(t *testing.T) {
 	if exitCode(err) != 1 {
 		t.Fatalf("exit %d: %s", exitCode(err), errs)
 	}
+	report := new(sarif.Report)
 	strict := json.NewDecoder(strings.NewReader(out))
 	strict.DisallowUnknownFields()
-	if err := strict.Decode(new(sarif.Report)); err != nil {
-		t.Error(err)
-	}
-	report, err := sarif.FromString(out)
-	if err != nil {
+	if err := strict.Decode(report); err != nil {
 		t.Fatal(err)
-	}
-	if err := report.Validate(); err != nil {
-		t.Error(err)
 	}
 	if len(report.Runs) != 1 || len(report.Runs[0].Results) < 4 {
 		t.Errorf("got %s", out)
