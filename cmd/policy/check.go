@@ -75,14 +75,15 @@ func (c *checkCommand) check(ctx context.Context, s *session) (*builtins.CheckRe
 }
 
 // checkScripts adds to a report what is found in pipelines, several at once.
-func (a *app) checkScripts(ctx context.Context, files []string, report *builtins.CheckReport) error {
+func (s *session) checkScripts(ctx context.Context, files []string, report *builtins.CheckReport) error {
 	findings := make([][]runtime.Finding, len(files))
+	projects := s.projects()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(goruntime.GOMAXPROCS(0))
 	for i, file := range files {
 		g.Go(func() (err error) {
 			defer fault.Recover("", &err)
-			findings[i], err = a.checkScript(ctx, file)
+			findings[i], err = projects.check(ctx, file)
 			return err
 		})
 	}
@@ -103,7 +104,7 @@ func (a *app) checkScripts(ctx context.Context, files []string, report *builtins
 	return nil
 }
 
-func (a *app) checkScript(ctx context.Context, file string) ([]runtime.Finding, error) {
+func (p *projects) check(ctx context.Context, file string) ([]runtime.Finding, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, unreadable(file, err)
@@ -115,15 +116,16 @@ func (a *app) checkScript(ctx context.Context, file string) ([]runtime.Finding, 
 		return nil, fault.Of(context.Cause(ctx))
 	}
 	source := runtime.Source{Name: file, Text: text}
-	root, err := projectRoot(source)
+	recipes, err := p.of(source)
 	if err != nil {
 		return nil, err
 	}
-	verbs := (&pipeline{app: a, source: source}).verbs()
+	verbs := (&pipeline{app: p.app, source: source}).verbs()
 	host := &runtime.Host{
 		Predeclared: func(runtime.Module) []runtime.Builtin { return verbs },
 		Std:         stdlib.FS,
-		Root:        root,
+		Root:        recipes.project.Root,
+		Package:     recipes.Package,
 	}
 	return host.Check(ctx, source), nil
 }

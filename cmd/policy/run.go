@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/policyhost/policy/builtins"
@@ -36,6 +37,8 @@ type runFlags struct {
 	Graph graphFormat `help:"Print the graph of the tasks, and run none; --graph=dot and --graph=mermaid draw it for Graphviz and Mermaid."`
 	Jobs  uint16      `short:"j" placeholder:"N" help:"Tasks, and calls of parallel, that work at once (16)."`
 
+	Frozen bool `help:"Refuse recipes that policy.lock does not pin, instead of pinning them; CI=true does so, too."`
+
 	AllowRead  []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the pipeline may read."`
 	AllowWrite []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the pipeline may read and write."`
 	rehearsing
@@ -61,7 +64,7 @@ func (c *runCommand) run(ctx context.Context, a *app, flags *config.Flags) error
 	}
 	a.printer.Format = c.Output
 	p := &pipeline{app: a, source: source, summary: a.newSummary()}
-	if err := p.load(ctx); err != nil {
+	if err := p.load(ctx, flags, p.pinning(words, len(c.Args))); err != nil {
 		return err
 	}
 	call, err := p.parseCall(words, len(c.Args))
@@ -148,33 +151,71 @@ type pipeline struct {
 	source  runtime.Source
 	host    *runtime.Host
 	program *runtime.Program
-	summary *summary      // nil when nobody wants one
-	env     *builtins.Env // set before the first call; loading has no effect
+	summary *summary // nil when nobody wants one
+	recipes *recipes
+	envs    *confined // set before the first call; loading has no effect
 }
 
-// load reads the file and checks it, without any effect.
-func (p *pipeline) load(ctx context.Context) error {
-	root, err := projectRoot(p.source)
-	if err != nil {
+// load reads the file and checks it, without any effect but to pin recipes.
+func (p *pipeline) load(ctx context.Context, flags *config.Flags, pinning pinning) (err error) {
+	connect, done := p.connecting(flags)
+	defer done()
+	if p.recipes, err = p.recipesOf(p.source, pinning, connect); err != nil {
 		return err
 	}
+	root := p.recipes.project.Root
 	p.printer.Actions.AddFolder(root)
 	verbs := p.verbs()
 	p.host = &runtime.Host{
 		Predeclared: func(runtime.Module) []runtime.Builtin { return verbs },
 		Std:         stdlib.FS,
 		Root:        root,
+		Package:     p.recipes.Package,
 		Print:       func(_ runtime.Position, text string) { p.printer.Print(text) },
 		Limits:      runtime.Limits{Hint: limitHint, Exceeded: func(f *fault.Error) { os.Exit(p.finish(f)) }},
 	}
-	p.program, err = p.host.Load(ctx, p.source)
-	return err
+	if p.program, err = p.host.Load(ctx, p.source); err != nil {
+		return err
+	}
+	return p.recipes.keep()
+}
+
+// connecting opens a session when it is needed, and ends it when done.
+func (a *app) connecting(flags *config.Flags) (open connect, end func()) {
+	done := func() {}
+	return func(ctx context.Context) (*builtins.Env, error) {
+		s, err := a.open(ctx, flags)
+		if err != nil {
+			return nil, err
+		}
+		done = func() { _ = s.Close() } // it has only read
+		return s.env, nil
+	}, func() { done() }
+}
+
+// pinning is what becomes of recipes without a pin. The words behind FILE have not
+// been parsed yet: what a function calls --frozen is not ours.
+func (p *pipeline) pinning(words []string, tail int) pinning {
+	for _, f := range runtime.Outline(p.source.Text) {
+		if hasParam(&f, "frozen") {
+			words = nil
+		}
+	}
+	words = append(p.hostWords(tail), words...)
+	if end := slices.Index(words, "--"); end >= 0 {
+		words = words[:end]
+	}
+	ci := p.getenv("CI")
+	if slices.Contains(words, "--frozen") || ci != "" && ci != "false" && ci != "0" {
+		return pinNone
+	}
+	return pinNew
 }
 
 // verbs offers the table to scripts.
 func (p *pipeline) verbs() []runtime.Builtin {
 	return scriptVerbs(func(ctx context.Context, v *builtins.Verb, c runtime.Call) (any, error) {
-		result, err := v.Call(ctx, p.env, c.Args)
+		result, err := v.Call(ctx, p.envs.env(c), c.Args)
 		p.summary.note(*v, result)
 		return result, err
 	})
@@ -212,8 +253,10 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	p.env = s.env.WithFiles(files)
-	if err := p.setClock(); err != nil {
+	env := s.env.WithFiles(files)
+	p.envs = p.recipes.confine(env)
+	defer p.envs.Close()
+	if err := p.setClock(env); err != nil {
 		return err
 	}
 	p.host.Limits.Steps = c.host.MaxSteps
@@ -244,9 +287,9 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 }
 
 // setClock makes the time that scripts see that of now, or of SOURCE_DATE_EPOCH.
-func (p *pipeline) setClock() (err error) {
-	if p.host.Now, err = p.env.SourceDate(); err == nil && p.host.Now.IsZero() {
-		p.host.Now = p.env.Now()
+func (p *pipeline) setClock(env *builtins.Env) (err error) {
+	if p.host.Now, err = env.SourceDate(); err == nil && p.host.Now.IsZero() {
+		p.host.Now = env.Now()
 	}
 	return err
 }

@@ -46,7 +46,7 @@ func (c *shellCommand) run(ctx context.Context, a *app, flags *config.Flags) err
 			return err
 		}
 	}
-	if err := p.load(ctx); err != nil {
+	if err := p.load(ctx, flags, p.pinning(nil, 0)); err != nil {
 		return err
 	}
 	return p.call(ctx, &call{host: hostFlags{Flags: *flags, runFlags: runFlags{
@@ -131,7 +131,7 @@ func (s *starShell) execute(ctx context.Context, text string) error {
 	ctx, cancel := s.timed(ctx)
 	defer cancel()
 	_, s.stop = s.printer.Progress()
-	if err := s.pipeline.setClock(); err != nil {
+	if err := s.pipeline.setClock(s.pipeline.envs.whole); err != nil {
 		return err
 	}
 	result, err := s.starlark.Eval(ctx, text)

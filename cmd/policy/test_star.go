@@ -23,8 +23,9 @@ import (
 type starFile struct {
 	name string // as it was typed, and as traces show it
 	text []byte
-	root string // the project's folder
-	std  fs.FS  // what @std// loads from
+	std  fs.FS // what @std// loads from
+
+	*recipes // of its project
 }
 
 // starTest is one test function.
@@ -45,6 +46,8 @@ type starRunner struct {
 	command *testCommand
 	dir     string // what the tests leave is below it
 	cover   *testCoverage
+
+	projects *projects
 }
 
 // starTests runs the tests of all *_test.star that were found, several at once.
@@ -62,7 +65,7 @@ func (s *session) starTests(ctx context.Context, found *foundTests, c *testComma
 		return nil, err
 	}
 	defer remove()
-	r := &starRunner{command: c, dir: dir, cover: cover}
+	r := &starRunner{command: c, dir: dir, cover: cover, projects: s.projects()}
 	var tests []starTest
 	var results []builtins.TestResult
 	for _, name := range found.tests {
@@ -88,7 +91,7 @@ func (r *starRunner) read(ctx context.Context, name string) ([]starTest, error) 
 		return nil, unreadable(name, err)
 	}
 	file := &starFile{name: name, text: text, std: standardLibrary(filepath.Dir(name))}
-	if file.root, err = projectRoot(runtime.Source{Name: name}); err != nil {
+	if file.recipes, err = r.projects.of(file.source()); err != nil {
 		return nil, err
 	}
 	r.cover.library(file)
@@ -118,14 +121,15 @@ func (r *starRunner) unread(name string, err error) builtins.TestResult {
 }
 
 // host is what a test runs in, with a world of its own; loading needs none.
-func (r *starRunner) host(file *starFile, world *builtins.TestWorld, print func(runtime.Position, string)) *runtime.Host {
+func (r *starRunner) host(file *starFile, world *testWorld, print func(runtime.Position, string)) *runtime.Host {
 	verbs := scriptVerbs(func(ctx context.Context, v *builtins.Verb, c runtime.Call) (any, error) {
-		return v.Call(ctx, world.Env, c.Args)
+		return v.Call(ctx, world.envs.env(c), c.Args)
 	})
 	h := &runtime.Host{
 		Predeclared: func(runtime.Module) []runtime.Builtin { return verbs },
 		Std:         file.std,
-		Root:        file.root,
+		Root:        file.project.Root,
+		Package:     file.Package,
 		Print:       print,
 		Limits:      runtime.Limits{Hint: limitHint},
 		Coverage:    r.cover.counter(),
@@ -134,6 +138,12 @@ func (r *starRunner) host(file *starFile, world *builtins.TestWorld, print func(
 		h.Now = world.Clock()
 	}
 	return h
+}
+
+// testWorld is the world of a test, and what each module may use of it.
+type testWorld struct {
+	*builtins.TestWorld
+	envs *confined
 }
 
 // all runs tests and gives their results in the same order.
@@ -175,12 +185,14 @@ func (r *starRunner) call(ctx context.Context, t *starTest, output *outputs) err
 	limit := r.command.TestTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fault.New(fault.Limit, "", "it took longer than %s", limit).WithHint("raise --test-timeout"))
 	defer cancel()
-	world, err := builtins.NewTestWorld(r.dir, builtins.Under{Dir: t.file.root}, output.add)
+	world, err := builtins.NewTestWorld(r.dir, builtins.Under{Dir: t.file.project.Root}, output.add)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = world.Close() }() // what it leaves goes with the folder around it
-	program, err := r.host(t.file, world, func(_ runtime.Position, text string) { output.add(text) }).Load(ctx, t.file.source())
+	envs := t.file.confine(world.Env)
+	defer envs.Close()
+	program, err := r.host(t.file, &testWorld{world, envs}, func(_ runtime.Position, text string) { output.add(text) }).Load(ctx, t.file.source())
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,15 @@ var operators = []struct {
 	{"=", func(c int) bool { return c == 0 }},
 }
 
+// Satisfies fails with Invalid when the version of the running policy is not what
+// somebody requires of it: conditions such as ">= 1.2, < 2", or none.
+func Satisfies(version, required string) error {
+	if required == "" {
+		return nil
+	}
+	return satisfies(version, required)
+}
+
 // satisfies fails with Invalid when a version is not what is required: conditions
 // such as ">= 1.2, < 2". A version that was never released satisfies everything,
 // and a candidate what its release does.
