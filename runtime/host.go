@@ -56,8 +56,10 @@ func (h *Host) Load(ctx context.Context, src Source) (*Program, error) {
 	l := newLoader(h, src)
 	defer l.close()
 	main := l.mainModule(src)
-	if err := l.prepare(ctx, main, src.Body); err != nil {
-		return nil, err
+	if parse(main, src.Body) == nil { // else who executes it says so
+		if err := l.fetch(ctx, main); err != nil {
+			return nil, err
+		}
 	}
 	r := newRun(h, l, true)
 	err := r.do(ctx, func() error {

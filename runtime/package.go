@@ -53,20 +53,14 @@ func splitPackage(name string) (pkg, file string, err error) {
 	return pkg, file, nil
 }
 
-// prepare opens the packages that a script needs, for as long as that takes.
-func (l *loader) prepare(ctx context.Context, main *module, body bool) error {
+// fetch opens the packages that a parsed file needs, for as long as that takes.
+func (l *loader) fetch(ctx context.Context, m *module) error {
 	if l.host.Package == nil {
 		return nil
 	}
 	r := newRun(l.host, l, true)
 	r.limits.LoadTime = 0 // the network's time is not the script's
-	return r.do(ctx, func() error {
-		if parse(main, body) != nil {
-			main.file = nil
-			return nil // who executes it says so
-		}
-		return l.discover(r.ctx, main)
-	})
+	return r.do(ctx, func() error { return l.discover(r.ctx, m) })
 }
 
 // discover opens all packages that main and the files it loads name, level by
@@ -101,7 +95,8 @@ func (l *loader) open(ctx context.Context, modules []*module) error {
 		for _, load := range m.loads() {
 			name, _, err := splitPackage(load.ModuleName())
 			key := wanted{m.Recipe, name}
-			if err != nil || name == "" || l.packages[key] != nil || asked[key] != nil {
+			known := l.packages[key]
+			if err != nil || name == "" || known != nil && known.err == nil || asked[key] != nil {
 				continue
 			}
 			o := new(opened)

@@ -166,6 +166,9 @@ func (s *Session) value(name string) starlark.Value {
 // loading.
 func (s *Session) load(ctx context.Context) error {
 	defer s.loader.close()
+	if err := s.loader.fetch(ctx, s.m); err != nil {
+		return err
+	}
 	r := newRun(s.host, s.loader, true)
 	err := r.do(ctx, func() error {
 		if err := r.check(s.m); err != nil {

@@ -135,6 +135,7 @@ func (s *starShell) execute(ctx context.Context, text string) error {
 		return err
 	}
 	result, err := s.starlark.Eval(ctx, text)
+	err = fault.Join(err, s.pipeline.recipes.keep())
 	if errors.Is(err, fault.Limit) {
 		goruntime.GC() // what the line used is not held against the next
 	}
