@@ -60,6 +60,7 @@ func caseParams(dir string) testscript.Params {
 			"catalog":      startCatalog,
 			"opcr-store":   makeOpcrStore,
 			"guarded":      startGuarded,
+			"editor":       runEditor,
 		},
 	}
 }
