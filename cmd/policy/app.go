@@ -16,6 +16,7 @@ import (
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/cmd/internal/project"
 	"github.com/policyhost/policy/cmd/internal/render"
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -97,7 +98,8 @@ func (a *app) recover(code *int) {
 // to be closed.
 type session struct {
 	*app
-	ctx      context.Context // ends when the time that the user gave is over
+	ctx      context.Context  // ends when the time that the user gave is over
+	project  *project.Project // nil: none has a say
 	settings builtins.Settings
 	env      *builtins.Env
 
@@ -110,16 +112,26 @@ type session struct {
 	cancel    context.CancelFunc
 }
 
-// open gathers the settings and makes an Env for a command.
+// open gathers the settings and makes an Env for a command, in the project of the
+// working folder.
 func (a *app) open(ctx context.Context, flags *config.Flags) (*session, error) {
+	p, err := loadProject(".")
+	if err != nil {
+		return nil, err
+	}
+	return a.openIn(ctx, flags, p)
+}
+
+// openIn is open for a command that works in another project, or in none: nil.
+func (a *app) openIn(ctx context.Context, flags *config.Flags, p *project.Project) (*session, error) {
 	home, _ := os.UserHomeDir()
-	settings, sources, err := config.Load(*flags, a.getenv, home)
+	settings, sources, err := config.Load(*flags, a.getenv, home, p)
 	if err != nil {
 		return nil, err
 	}
 	settings.UserAgent = "policy/" + version()
 	a.printer.Quiet, a.printer.Verbosity = flags.Quiet, flags.Level()
-	s := &session{app: a, base: ctx, limit: sources.Timeout, settings: settings}
+	s := &session{app: a, base: ctx, project: p, limit: sources.Timeout, settings: settings}
 	s.unwatch = a.watchMemory(cmp.Or(flags.MaxHeap, defaultMemory), func(err error) { os.Exit(a.finish(err)) })
 	s.ctx, s.cancel = s.timed(ctx)
 	var events builtins.Events

@@ -26,7 +26,7 @@ var rooms = map[string][]string{
 	"builtins/internal/templates": {"runtime/fault"},
 	"builtins":                    {"runtime/fault", "builtins/", "go.yaml.in/yaml/v3"},
 	"cmd/internal/complete":       {"cmd/internal/render", "github.com/alecthomas/kong"},
-	"cmd/internal/config":         {"runtime/fault", "builtins", "builtins/artifact", "github.com/alecthomas/kong", "go.yaml.in/", "github.com/goccy/go-yaml", "sigs.k8s.io/yaml"},
+	"cmd/internal/config":         {"runtime/fault", "builtins", "builtins/artifact", "cmd/internal/project", "github.com/alecthomas/kong", "go.yaml.in/", "github.com/goccy/go-yaml", "sigs.k8s.io/yaml"},
 	"cmd/internal/lsp":            {"runtime/fault", "github.com/creachadair/jrpc2", "github.com/creachadair/jrpc2/handler"},
 	"cmd/internal/manpage":        {"github.com/alecthomas/kong"},
 	"cmd/internal/project":        {"runtime/fault", "builtins", "builtins/artifact", "github.com/pelletier/go-toml/", "golang.org/x/mod/"},

@@ -19,7 +19,7 @@ type configShow struct {
 
 func (*configShow) Help() string {
 	return `A setting is a flag, else an environment variable, else a line of the
-configuration file, else its default.
+configuration file, else of the project's policy.toml, else its default.
 
 Examples:
 
@@ -37,8 +37,12 @@ type Configuration struct {
 
 func (c *configShow) run(_ context.Context, a *app, flags *config.Flags) error {
 	a.printer.Format = c.Output
+	p, err := loadProject(".")
+	if err != nil {
+		return err
+	}
 	home, _ := os.UserHomeDir()
-	_, sources, err := config.Load(*flags, a.getenv, home)
+	_, sources, err := config.Load(*flags, a.getenv, home, p)
 	if err != nil {
 		return fault.In("config show", "", err)
 	}

@@ -34,7 +34,7 @@ func (*lspCommand) run(ctx context.Context, a *app, flags *config.Flags) error {
 		return fault.In("lsp", "", fault.New(fault.Usage, "", "it speaks to an editor, not to a terminal").
 			WithHint("set up your editor to start it: spec/editors.md"))
 	}
-	s, err := a.open(ctx, flags)
+	s, err := a.openIn(ctx, flags, nil)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/lsp"
+	"github.com/policyhost/policy/cmd/internal/project"
 	"github.com/policyhost/policy/runtime"
 	"github.com/policyhost/policy/stdlib"
 )
@@ -34,7 +35,7 @@ func (s *scripts) host(f *lsp.File) (*runtime.Host, runtime.Source) {
 		source.Name = path.Base(f.URI)
 		return h, source
 	}
-	if root, err := projectRoot(source); err == nil {
+	if root, _, err := project.Find(filepath.Dir(f.Path)); err == nil { // its policy.toml may be being edited
 		h.Root, h.Files = root, &shownFiles{root: root, file: f}
 	}
 	return h, source

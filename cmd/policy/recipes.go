@@ -43,8 +43,9 @@ type recipes struct {
 	added []lockfile.Entry
 }
 
-// connect gives the Env that recipes are fetched with, when one is needed.
-type connect func(context.Context) (*builtins.Env, error)
+// connect gives the Env that recipes of a project are fetched with, when one is
+// needed.
+type connect func(context.Context, *project.Project) (*builtins.Env, error)
 
 // usedRecipe is a recipe that a project loads from, itself or through another.
 type usedRecipe struct {
@@ -55,11 +56,7 @@ type usedRecipe struct {
 
 // recipesOf are those of the project in which a pipeline lies.
 func (a *app) recipesOf(source runtime.Source, p pinning, connect connect) (*recipes, error) {
-	root, err := projectRoot(source)
-	if err != nil {
-		return nil, err
-	}
-	of, err := project.Load(root, version())
+	of, err := projectOf(source)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +70,7 @@ func (r *recipes) begin(ctx context.Context) error {
 			return
 		}
 		var env *builtins.Env
-		if env, r.err = r.connect(ctx); r.err == nil {
+		if env, r.err = r.connect(ctx, r.project); r.err == nil {
 			r.shelf = env.Recipes(r.project.Vendor())
 		}
 	})
@@ -328,7 +325,7 @@ func (s *session) projects() *projects { return &projects{session: s, byRoot: ma
 
 // of gives those of the project that a pipeline lies in. None is pinned by them.
 func (p *projects) of(source runtime.Source) (*recipes, error) {
-	r, err := p.recipesOf(source, pinKnown, func(context.Context) (*builtins.Env, error) { return p.env, nil })
+	r, err := p.recipesOf(source, pinKnown, func(context.Context, *project.Project) (*builtins.Env, error) { return p.env, nil })
 	if err != nil {
 		return nil, err
 	}

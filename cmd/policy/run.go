@@ -11,6 +11,7 @@ import (
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/cmd/internal/project"
 	"github.com/policyhost/policy/runtime"
 	"github.com/policyhost/policy/runtime/fault"
 	"github.com/policyhost/policy/stdlib"
@@ -183,8 +184,8 @@ func (p *pipeline) load(ctx context.Context, flags *config.Flags, pinning pinnin
 // connecting opens a session when it is needed, and ends it when done.
 func (a *app) connecting(flags *config.Flags) (open connect, end func()) {
 	done := func() {}
-	return func(ctx context.Context) (*builtins.Env, error) {
-		s, err := a.open(ctx, flags)
+	return func(ctx context.Context, p *project.Project) (*builtins.Env, error) {
+		s, err := a.openIn(ctx, flags, p)
 		if err != nil {
 			return nil, err
 		}
@@ -241,7 +242,7 @@ func scriptVerbs(call func(context.Context, *builtins.Verb, runtime.Call) (any, 
 // call runs one function of the pipeline and renders what it returns. Its verbs
 // see the project folder only.
 func (p *pipeline) call(ctx context.Context, c *call) error {
-	s, err := p.open(ctx, &c.host.Flags)
+	s, err := p.openIn(ctx, &c.host.Flags, p.recipes.project)
 	if err != nil {
 		return err
 	}
@@ -327,25 +328,4 @@ func limitHint(limit string) string {
 		return "move the work into a function: loading a file only defines things"
 	}
 	return ""
-}
-
-// projectRoot is the nearest folder with a policy.toml, else the pipeline's own;
-// the working folder for what is no file.
-func projectRoot(source runtime.Source) (string, error) {
-	dir := "."
-	if source.Name != "-" && source.Name != "-e" {
-		dir = filepath.Dir(source.Name)
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", fault.New(fault.NotFound, dir, "%w", err)
-	}
-	for at := dir; ; at = filepath.Dir(at) {
-		if _, err := os.Stat(filepath.Join(at, "policy.toml")); err == nil {
-			return at, nil
-		}
-		if at == filepath.Dir(at) {
-			return dir, nil
-		}
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/cmd/internal/project"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
@@ -22,6 +23,8 @@ type run struct {
 	args  []string
 	env   map[string]string
 	files map[string]string // below the home folder
+
+	project *project.Project
 }
 
 func (r run) load(t *testing.T) (home string, s builtins.Settings, sources *config.Sources, err error) {
@@ -49,7 +52,7 @@ func (r run) load(t *testing.T) (home string, s builtins.Settings, sources *conf
 		t.Fatal(err)
 	}
 	getenv := func(name string) string { return strings.ReplaceAll(r.env[name], "~", home) }
-	s, sources, err = config.Load(flags, getenv, home)
+	s, sources, err = config.Load(flags, getenv, home, r.project)
 	return home, s, sources, err
 }
 
@@ -289,7 +292,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	if !errors.Is(err, fault.Usage) {
 		t.Errorf("huge: got %v", err)
 	}
-	_, _, err = config.Load(config.Flags{}, func(string) string { return "" }, "")
+	_, _, err = config.Load(config.Flags{}, func(string) string { return "" }, "", nil)
 	if !errors.Is(err, fault.Usage) || !strings.Contains(fault.Of(err).Hint, "POLICY_FILE_STORE_ROOT") {
 		t.Errorf("no home: got %v", err)
 	}
@@ -304,7 +307,7 @@ func TestSaveDefaultDomain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, _, err := config.Load(config.Flags{}, func(string) string { return "" }, home)
+	s, _, err := config.Load(config.Flags{}, func(string) string { return "" }, home, nil)
 	if err != nil || s.DefaultDomain != "docker.io" {
 		t.Errorf("got %q, %v", s.DefaultDomain, err)
 	}
@@ -333,7 +336,7 @@ func FuzzConfig(f *testing.F) {
 		if err := os.WriteFile(path, raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, sources, err := config.Load(config.Flags{Config: path}, func(string) string { return "" }, home)
+		_, sources, err := config.Load(config.Flags{Config: path}, func(string) string { return "" }, home, nil)
 		if err != nil && !errors.Is(err, fault.Usage) {
 			t.Fatalf("not a usage fault: %v", err)
 		}

@@ -1,5 +1,6 @@
 // Package config gathers the settings of a run: a flag wins over a POLICY_*
-// variable, that over the configuration file, that over the default.
+// variable, that over the configuration file, that over what the project says in
+// its policy.toml, that over the default.
 //
 // The file is the first there is of --config, config.yaml in the store root,
 // ~/.policy/config.yaml and ~/.config/policy/config.yaml. The keys of opcr policy

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/policyhost/policy/builtins"
+	"github.com/policyhost/policy/cmd/internal/project"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
@@ -20,7 +21,7 @@ import (
 type Source struct {
 	Name  string `json:"name"`  // the key in the file, dotted
 	Value string `json:"value"` // as text, without passwords
-	From  string `json:"from"`  // "--ca", "$POLICY_CA", a file and its line, or "default"
+	From  string `json:"from"`  // "--ca", "$POLICY_CA", a file and its line (policy.toml is one), or "default"
 }
 
 // Place is where a configuration file may be.
@@ -38,12 +39,15 @@ type Sources struct {
 }
 
 // Load gathers the settings from the flags, the environment, the configuration
-// file and the defaults. It fails with Usage for a value that is none or a key
+// file, the project, which may be nil, and the defaults. It fails with Usage for a value that is none or a key
 // that is not known, naming the flag, the variable, or the file and line; with
 // NotFound when the file named by --config is not there, with Denied when a file
-// must not be read.
-func Load(f Flags, getenv func(string) string, home string) (builtins.Settings, *Sources, error) {
+// must not be read. What is wrong with the project's defaults is Invalid.
+func Load(f Flags, getenv func(string) string, home string, p *project.Project) (builtins.Settings, *Sources, error) {
 	l := &loader{flags: &f, getenv: getenv, home: home, sources: new(Sources)}
+	if p != nil {
+		l.project = *p
+	}
 	if err := l.load(); err != nil {
 		return builtins.Settings{}, nil, err
 	}
@@ -52,16 +56,21 @@ func Load(f Flags, getenv func(string) string, home string) (builtins.Settings, 
 }
 
 type loader struct {
-	flags   *Flags
-	getenv  func(string) string
-	home    string
-	file    *file // nil: none
-	result  result
-	sources *Sources
+	flags    *Flags
+	getenv   func(string) string
+	home     string
+	file     *file // nil: none
+	project  project.Project
+	defaults map[string]value // of the project
+	result   result
+	sources  *Sources
 }
 
 func (l *loader) load() error {
 	if err := l.findFile(); err != nil {
+		return err
+	}
+	if err := l.readProject(); err != nil {
 		return err
 	}
 	if err := l.knownLimits(); err != nil {
@@ -177,6 +186,9 @@ func (l *loader) find(s setting) value {
 		if v, ok := l.file.values[s.key]; ok {
 			return v
 		}
+	}
+	if v, ok := l.defaults[s.key]; ok {
+		return v
 	}
 	return value{from: "default"}
 }

@@ -30,6 +30,11 @@ type setting struct {
 	path  bool                    // relative to the file it stands in
 	def   string                  // shown when nothing sets it
 	set   func(r *result, texts []string) error
+
+	// project says that a project may set it, too: its file comes with sources,
+	// maybe a stranger's, so no setting may be among these that says which files are
+	// read, where credentials go and whom to believe.
+	project bool
 }
 
 // settings is the table. The order is that of [Sources].
@@ -38,7 +43,7 @@ func settings() []setting {
 		{key: "file_store_root", flag: "file-store-root", env: "POLICY_FILE_STORE_ROOT", path: true,
 			typed: func(f *Flags) []string { return text(f.FileStoreRoot) },
 			set:   one(func(r *result, s string) error { r.Root = s; return nil })},
-		{key: "default_domain", flag: "domain", env: "POLICY_DEFAULT_DOMAIN", def: artifact.DefaultDomain,
+		{key: "default_domain", project: true, flag: "domain", env: "POLICY_DEFAULT_DOMAIN", def: artifact.DefaultDomain,
 			typed: func(f *Flags) []string { return text(f.Domain) },
 			set:   one(setDomain)},
 		{key: "insecure", flag: "insecure", env: "POLICY_INSECURE", def: "false",
@@ -50,16 +55,16 @@ func settings() []setting {
 		{key: "ca", flag: "ca", env: "POLICY_CA", list: true, path: true,
 			typed: func(f *Flags) []string { return f.CA },
 			set:   func(r *result, texts []string) error { r.CA = texts; return nil }},
-		{key: "lock_timeout", flag: "lock-timeout", env: "POLICY_LOCK_TIMEOUT", def: "0s",
+		{key: "lock_timeout", project: true, flag: "lock-timeout", env: "POLICY_LOCK_TIMEOUT", def: "0s",
 			typed: func(f *Flags) []string { return textOf(f.LockTimeout) },
 			set:   one(func(r *result, s string) (err error) { r.LockTimeout, err = duration(s); return })},
-		{key: "timeout", flag: "timeout", env: "POLICY_TIMEOUT", def: "0s",
+		{key: "timeout", project: true, flag: "timeout", env: "POLICY_TIMEOUT", def: "0s",
 			typed: (*Flags).timeout,
 			set:   one(func(r *result, s string) (err error) { r.timeout, err = duration(s); return })},
-		{key: "concurrency", flag: "concurrency", env: "POLICY_CONCURRENCY", def: strconv.Itoa(defaultConcurrency),
+		{key: "concurrency", project: true, flag: "concurrency", env: "POLICY_CONCURRENCY", def: strconv.Itoa(defaultConcurrency),
 			typed: func(f *Flags) []string { return textOf(f.Concurrency) },
 			set:   one(func(r *result, s string) (err error) { r.Concurrency, err = positive(s); return })},
-		{key: "logging.log_level", flag: "log-level", env: "POLICY_LOG_LEVEL", def: "off",
+		{key: "logging.log_level", project: true, flag: "log-level", env: "POLICY_LOG_LEVEL", def: "off",
 			typed: (*Flags).logLevel,
 			set:   one(func(r *result, s string) (err error) { r.LogLevel, err = logLevel(s); return })},
 		limit("total", artifact.DefaultLimits.Total, func(r *result, s string) (err error) { r.Limits.Total, err = size(s); return }),
@@ -76,7 +81,7 @@ func settings() []setting {
 // limit is the row of one of artifact.Limits, which share a flag.
 func limit(name string, def int64, set func(r *result, s string) error) setting {
 	return setting{
-		key: "limits." + name, flag: "limit " + name, env: "POLICY_LIMIT_" + strings.ToUpper(name), def: strconv.FormatInt(def, 10),
+		key: "limits." + name, project: true, flag: "limit " + name, env: "POLICY_LIMIT_" + strings.ToUpper(name), def: strconv.FormatInt(def, 10),
 		typed: func(f *Flags) []string { return text(f.Limit[name]) },
 		set:   one(set),
 	}

@@ -40,7 +40,7 @@ func parseDocument(file string, text []byte) (*document, error) {
 	d := &document{file: file, lines: map[string]int{}}
 	d.place(text)
 	if d.deep > 0 {
-		return nil, fault.New(fault.Invalid, file, "%w", placed{file, d.deep, 0, errors.New("too many tables in one another")})
+		return nil, inLine(file, d.deep, errors.New("too many tables in one another"))
 	}
 	if err := toml.Unmarshal(text, &d.values); err != nil {
 		if e, ok := errors.AsType[*toml.DecodeError](err); ok {
@@ -146,7 +146,11 @@ func (d *document) line(path string) int {
 
 // fault is Invalid about the value at path.
 func (d *document) fault(path, format string, args ...any) *fault.Error {
-	return fault.New(fault.Invalid, d.file, "%w", placed{d.file, d.line(path), 0, fmt.Errorf(format, args...)})
+	return inLine(d.file, d.line(path), fmt.Errorf(format, args...))
+}
+
+func inLine(file string, line int, err error) *fault.Error {
+	return fault.New(fault.Invalid, file, "%w", placed{file, line, 0, err})
 }
 
 // placed is an error in a line of a file.

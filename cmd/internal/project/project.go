@@ -80,6 +80,10 @@ func Load(dir, version string) (*Project, error) {
 	return p, nil
 }
 
+// Wrong is an Invalid fault about a line of the file, for those who know what a
+// value there must be.
+func (p *Project) Wrong(line int, err error) *fault.Error { return inLine(p.File, line, err) }
+
 // Find gives the root of the project that dir is in, as an absolute path, and
 // whether it has a policy.toml: without one the root is dir itself. It fails with
 // Denied, Unavailable or Invalid when it cannot be told.

@@ -117,7 +117,7 @@ func TestMistakes(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want, hint string }{
 		"syntax":              {"a = 1\nb == 2", "line 2: ", ""},
 		"twice":               {"[recipes]\na = 'oci://h.io/r:1'\na = 'oci://h.io/r:1'", "line 3: ", ""},
-		"unknown":             {"\nrequries = '1'", `line 2: unknown key "requries"`, `did you mean "requires"?`},
+		"unknown":             {"\nrequirs = '1'", `line 2: unknown key "requirs"`, `did you mean "requires"?`},
 		"unknown below":       {"[recipe]\nname = 'a'\nversio = '1.0.0'", `line 3: unknown key "versio" in recipe`, `did you mean "version"?`},
 		"unknown in an item":  {"[[policy]]\nname='a'\npath='a'\n\n[[policy]]\nname='b'\npaht='b'", `line 7: unknown key "paht" in policy`, `did you mean "path"?`},
 		"unknown need":        {"[recipe]\nname='a'\nversion='1.0.0'\nneeds = {red = []}", `line 4: unknown key "red" in recipe.needs`, `did you mean "read"?`},
