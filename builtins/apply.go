@@ -38,7 +38,7 @@ func Apply(ctx context.Context, e *Env, plan *Plan) (*Plan, error) {
 			return made, context.Cause(ctx)
 		}
 		if !done[i] {
-			if err := steps[[2]string{c.Where, c.Action}](a, c); err != nil {
+			if err := a.step(c); err != nil {
 				return made, fault.In("", c.Ref, err)
 			}
 		}
@@ -72,6 +72,15 @@ func (a *applying) check(c Change) (done bool, err error) {
 		return false, nil
 	}
 	return false, a.available(c)
+}
+
+// step makes one change.
+func (a *applying) step(c Change) (err error) {
+	one := *a
+	var end func(any, error)
+	one.ctx, end = a.e.Begin(a.ctx, Step{Verb: "apply", Effect: Write, Delta: Delta{Subject: c.Ref, Where: c.Where, Before: c.Before, After: c.After}})
+	defer func() { end(nil, err) }()
+	return steps[[2]string{c.Where, c.Action}](&one, c)
 }
 
 func orNothing(digest string) string {

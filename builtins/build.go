@@ -235,6 +235,7 @@ func (e *Env) layer(ctx context.Context, tx *store.Tx, o engine.BuildOptions, ca
 		}
 		kept = e.Settings.keptBuild(key)
 		if d, built := kept.load(); built != nil && tx.Has(ctx, d) {
+			stepOf(ctx).cached()
 			return d, built, nil
 		}
 	}
@@ -252,6 +253,7 @@ func (e *Env) layer(ctx context.Context, tx *store.Tx, o engine.BuildOptions, ca
 	if err != nil {
 		return d, nil, err
 	}
+	stepOf(ctx).moved(d.Size)
 	e.Settings.markBuilt(d.Digest)
 	kept.save(d, built)
 	return d, built, nil

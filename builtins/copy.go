@@ -184,6 +184,7 @@ func (l *local) copyTo(ctx context.Context, e *Env, to place) (*Image, error) {
 	before, err := to.store.Get(ctx, to.entry)
 	if err == nil && before.Digest == l.descriptor.Digest {
 		image.Unchanged = true
+		stepOf(ctx).changed(to.delta(before, image))
 		return image, nil
 	} else if err != nil && !errors.Is(err, fault.NotFound) {
 		return nil, err
@@ -200,7 +201,20 @@ func (l *local) copyTo(ctx context.Context, e *Env, to place) (*Image, error) {
 	}
 	entry := newEntry(to.name, l.descriptor, l.manifest)
 	entry.Name = to.entry
-	return image, tx.Tag(ctx, entry)
+	if err := tx.Tag(ctx, entry); err != nil {
+		return nil, err
+	}
+	stepOf(ctx).changed(to.delta(before, image))
+	return image, nil
+}
+
+// delta is what became of a place in a store.
+func (p place) delta(before store.Entry, image *Image) Delta {
+	d := Delta{Subject: image.Ref, Where: InStore, Before: before.Digest.String(), After: string(image.Digest), Unchanged: image.Unchanged}
+	if p.layout {
+		d.Where = InLayout
+	}
+	return d
 }
 
 // keepBlob puts a blob of src into a store that lacks it.
@@ -221,6 +235,7 @@ func keepBlob(ctx context.Context, tx *store.Tx, d artifact.Descriptor, src regi
 	if _, err := io.Copy(in, r); err != nil {
 		return err
 	}
+	stepOf(ctx).moved(d.Size)
 	_, err = in.Commit(ctx)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -44,6 +45,7 @@ type Env struct {
 	options   Options // what it was made of
 	rehearsal *Rehearsal
 	pass      *pass // what code may do that is not the user's own; nil: everything
+	steps     *atomic.Int64 // begun so far
 	close     func() error
 }
 
@@ -155,6 +157,7 @@ func NewEnv(o Options) *Env {
 		bundles:  bundles,
 		offline:  o.inProcess != nil,
 		options:  o,
+		steps:    new(atomic.Int64),
 		close:    func() error { return errors.Join(bundles.Close(), client.Close()) },
 	}
 }
@@ -173,7 +176,13 @@ func (o Options) client(keys Keys, inStore *store.Store, allow func(method, host
 		Credentials: credentials(keys, o.Secrets),
 		Embedded:    map[string]http.Handler{EmbeddedHost: embedded.New(inStore, embedded.Options{Prefix: EmbeddedHost, Log: o.Log})},
 		Allow:       allow,
-		Progress:    func(t registry.Transfer) { o.Events.send(transferred(t)) },
+		Progress: func(ctx context.Context, t registry.Transfer) {
+			if t.State == "done" {
+				stepOf(ctx).moved(t.Total)
+			}
+			o.Events.send(transferred(t))
+		},
+		Found: func(ctx context.Context, n artifact.Name, d artifact.Digest) { stepOf(ctx).finds(n, d) },
 		Retry: func(r registry.Retry) {
 			o.Events.send(Event{State: Retrying, Subject: r.Host, Message: r.Reason, Delay: r.Delay})
 		},

@@ -14,6 +14,7 @@ type Event struct {
 	Total   int64         `json:"total,omitempty"`   // bytes in all
 	Message string        `json:"message,omitempty"` // for people
 	Delay   time.Duration `json:"delay,omitempty"`   // before the next try
+	Step    *Step         `json:"-"`                 // that began or ended
 }
 
 // State says what an [Event] reports.
@@ -35,6 +36,10 @@ const (
 	// Counting reports a long list on its way: Done repositories of Subject, a
 	// registry, are read; Total is how many there are, 0 as long as that is not known.
 	Counting State = "counting"
+
+	// Began and Ended report a Step, one that changes nothing included.
+	Began State = "began"
+	Ended State = "ended"
 )
 
 // Events receives events from any goroutine. A nil Events drops them.

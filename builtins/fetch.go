@@ -14,7 +14,9 @@ import (
 
 // fetch brings an image from its registry into a store and tags it there last,
 // so that a failed pull leaves no tag.
-func (e *Env) fetch(ctx context.Context, name artifact.Name, to place) (*Image, error) {
+func (e *Env) fetch(ctx context.Context, name artifact.Name, to place) (image *Image, err error) {
+	ctx, end := stepOf(ctx).aside(ctx, "pull", name.Tagged())
+	defer func() { end(image, err) }()
 	tx, err := to.store.Begin(ctx)
 	if err != nil {
 		return nil, err
@@ -35,18 +37,23 @@ func (e *Env) fetch(ctx context.Context, name artifact.Name, to place) (*Image, 
 	if _, err := tx.Put(ctx, d.MediaType, raw); err != nil {
 		return nil, err
 	}
-	image := describe(to.name, d.Digest, m)
+	image = describe(to.name, d.Digest, m)
 	before, err := to.store.Get(ctx, to.entry)
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return nil, err
 	}
 	if err == nil && before.Digest == d.Digest && !sink.received() {
 		image.Unchanged = true
+		stepOf(ctx).changed(to.delta(before, image))
 		return image, nil
 	}
 	entry := newEntry(to.name, bare(d), m)
 	entry.Name = to.entry
-	return image, tx.Tag(ctx, entry)
+	if err := tx.Tag(ctx, entry); err != nil {
+		return nil, err
+	}
+	stepOf(ctx).changed(to.delta(before, image))
+	return image, nil
 }
 
 // isPolicy refuses what is not a policy image before any of it is fetched.

@@ -52,6 +52,8 @@ func (e *Env) migrate(ctx context.Context) (domain string, err error) {
 	if err != nil || len(old) == 0 {
 		return domain, err
 	}
+	ctx, end := e.Begin(ctx, Step{Verb: "logins", Effect: Write, Delta: Delta{Subject: old[0].File, Where: InCredentials}})
+	defer func() { end(nil, err) }()
 	for _, l := range old {
 		if l.Default && domain == artifact.DefaultDomain && !e.Settings.hasSavedDomain() {
 			if err := e.saveDefaultDomain(l.Server); err != nil {
@@ -112,9 +114,11 @@ func (args *LoginArgs) Offers(e *Env, result any) []Offer {
 	if !login.Default && login.Server != e.Settings.DefaultDomain {
 		all = append(all, Offer{
 			Question: "Logged in. Make " + login.Server + " the registry of references that name none?",
-			Take: func(context.Context) error {
+			Take: func(ctx context.Context) error {
+				_, end := e.Begin(ctx, Step{Verb: "login", Effect: Write, Delta: Delta{Subject: login.Server, Where: InCredentials}})
 				err := e.saveDefaultDomain(login.Server)
 				login.Default = err == nil
+				end(nil, err)
 				return err
 			},
 		})

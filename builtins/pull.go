@@ -26,7 +26,11 @@ func Pull(ctx context.Context, e *Env, args *PullArgs) (Images, error) {
 		if err != nil || args.UntarDir == "" {
 			return image, err
 		}
-		return image, e.extract(ctx, Ref{image.Ref}, args.UntarDir)
+		if err := e.extract(ctx, Ref{image.Ref}, args.UntarDir); err != nil {
+			return image, err
+		}
+		stepOf(ctx).changed(Delta{Subject: args.UntarDir, Where: InFile})
+		return image, nil
 	})
 }
 

@@ -147,6 +147,7 @@ func (w *rehearsedRemote) plan(ctx context.Context, n artifact.Name, image plann
 		name.Digest = image.descriptor.Digest
 	}
 	before, err := w.standing(ctx, name)
+	stepOf(ctx).finds(name, before)
 	if err != nil || before == image.descriptor.Digest {
 		return err == nil, err
 	}

@@ -189,5 +189,7 @@ func (e *Env) removeLocal(ctx context.Context, name string) (*Removal, error) {
 	if len(removed.Entries) == 0 {
 		return nil, errors.New("the store removed nothing")
 	}
-	return &Removal{Ref: removed.Entries[0].Name, Digest: ManifestDigest(removed.Entries[0].Digest), BytesFreed: removed.BytesFreed}, nil
+	gone := removed.Entries[0]
+	stepOf(ctx).changed(Delta{Subject: gone.Name, Where: InStore, Before: gone.Digest.String()})
+	return &Removal{Ref: gone.Name, Digest: ManifestDigest(gone.Digest), BytesFreed: removed.BytesFreed}, nil
 }

@@ -22,6 +22,7 @@ func (e *Env) removeRemote(ctx context.Context, typed string) (*Removal, error) 
 	if err := e.Remote.DeleteTag(ctx, name); err != nil {
 		return nil, err
 	}
+	stepOf(ctx).changed(Delta{Subject: name.Tagged(), Where: InRegistry, Before: d.Digest.String()})
 	return &Removal{Ref: name.Tagged(), Digest: ManifestDigest(d.Digest), Remote: true}, nil
 }
 
@@ -38,7 +39,7 @@ func (e *Env) rmRepositories(ctx context.Context, args *RmArgs) (Removed, error)
 		name.Tag, name.Digest = "", ""
 		repositories = append(repositories, name)
 	}
-	tags, err := each(ctx, e, repositories, func(ctx context.Context, repository artifact.Name) ([]artifact.Name, error) {
+	tags, err := each(apart(ctx), e, repositories, func(ctx context.Context, repository artifact.Name) ([]artifact.Name, error) {
 		return e.tagsOf(ctx, repository, true)
 	})
 	if !args.Force {
@@ -114,9 +115,11 @@ func (e *Env) removeRepository(ctx context.Context, repository artifact.Name, ta
 	removed := Removed{}
 	for _, tag := range tags {
 		removed = append(removed, &Removal{Ref: tag.Tagged(), Remote: true})
+		stepOf(ctx).changed(Delta{Subject: tag.Tagged(), Where: InRegistry})
 	}
 	if len(tags) == 0 {
 		removed = append(removed, &Removal{Ref: repository.Familiar(), Remote: true})
+		stepOf(ctx).changed(Delta{Subject: repository.Familiar(), Where: InRegistry})
 	}
 	return removed, nil
 }

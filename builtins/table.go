@@ -59,8 +59,11 @@ func gives[Result any](f Func) Func {
 
 // Call runs the verb. A fault that comes back names the verb.
 func (v *Verb) Call(ctx context.Context, env *Env, args any) (any, error) {
+	ctx, end := env.Begin(ctx, v.step(args))
 	result, err := v.Func.Call(ctx, env, args)
-	return result, fault.In(v.Name, "", err)
+	err = fault.In(v.Name, "", err)
+	end(result, err)
+	return result, err
 }
 
 // The groups of the table, in the order the help shows them.

@@ -56,9 +56,10 @@ func Tag(ctx context.Context, e *Env, args *TagArgs) (*Image, error) {
 func (e *Env) tagAll(ctx context.Context, tx *store.Tx, names []artifact.Name, d artifact.Descriptor, m *artifact.Manifest, clobber bool) (unchanged bool, err error) {
 	unchanged = true
 	for _, name := range names {
-		same := false
+		same, before := false, ""
 		err := tx.TagIf(ctx, newEntry(name, d, m), func(old *store.Entry) error {
-			same = old != nil && old.Digest == d.Digest
+			before = digestOfEntry(old)
+			same = before == d.Digest.String()
 			if old != nil && !same && !clobber {
 				return fault.New(fault.Conflict, name.Tagged(), "exists already, as %s", old.Digest).
 					WithHint("choose another tag, or leave out --no-clobber")
@@ -69,6 +70,7 @@ func (e *Env) tagAll(ctx context.Context, tx *store.Tx, names []artifact.Name, d
 			return false, err
 		}
 		unchanged = unchanged && same
+		stepOf(ctx).changed(Delta{Subject: name.Tagged(), Where: InStore, Before: before, After: d.Digest.String(), Unchanged: same})
 	}
 	return unchanged, nil
 }

@@ -20,6 +20,7 @@ type branch struct {
 	thread *starlark.Thread
 	until  uint64 // its thread's steps may get here before it asks for more
 	slot   bool   // it is one of those that work at once
+	task   string // that it is part of
 }
 
 const branchKey = "policy.branch"
@@ -31,6 +32,9 @@ func runOf(thread *starlark.Thread) *run { return branchOf(thread).run }
 // branch starts a thread of the run; end has to follow.
 func (r *run) branch(parent *branch) *branch {
 	b := &branch{run: r, parent: parent}
+	if parent != nil {
+		b.task = parent.task
+	}
 	b.thread = &starlark.Thread{Name: r.loader.main, Print: r.print, Load: r.load}
 	b.thread.SetLocal(branchKey, b)
 	b.thread.OnMaxSteps = func(*starlark.Thread) { b.refill() }

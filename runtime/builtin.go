@@ -42,6 +42,7 @@ type Call struct {
 	Args   any // what Builtin.Args made, filled and checked
 	Module Module
 	Pos    Position
+	Task   string // that the call is part of; empty: of none
 
 	// Passed are the results of builtins among the arguments, in lists too, for a
 	// call from a package: what its caller has shown to it.
@@ -115,7 +116,7 @@ func (b Builtin) call(thread *starlark.Thread, name string, m Module, args starl
 	if err != nil {
 		return nil, err
 	}
-	call := Call{Args: filled, Module: m, Pos: caller(thread)}
+	call := Call{Args: filled, Module: m, Pos: caller(thread), Task: branchOf(thread).task}
 	if m.Recipe != "" {
 		call.Passed = passed(args, kwargs)
 	}

@@ -32,6 +32,10 @@ type Host struct {
 	// needs are opened before any of it runs, several at once. Nil opens none.
 	Package func(ctx context.Context, from Module, name string) (*Package, error)
 
+	// Task is told, from any goroutine, that a task begins, and gives what is told of
+	// its end; nil tells nobody.
+	Task func(name string) (ended func(error))
+
 	Limits Limits
 
 	// Coverage counts the statements that run; nil counts none.

@@ -135,7 +135,13 @@ func (g *taskRun) runOne(i int, t *task) {
 		b.end()
 		return
 	}
+	b.task = t.Name
+	ended := func(error) {}
+	if g.run.host.Task != nil {
+		ended = g.run.host.Task(t.Name)
+	}
 	v, err := b.call(t.fn, args)
+	ended(err)
 	if err != nil {
 		g.failed.add(i, taskName(t.Name), err)
 		return

@@ -16,6 +16,7 @@ import (
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/cmd/internal/journal"
 	"github.com/policyhost/policy/cmd/internal/project"
 	"github.com/policyhost/policy/cmd/internal/render"
 	"github.com/policyhost/policy/runtime/fault"
@@ -36,6 +37,7 @@ type app struct {
 	tty        terminal
 	interrupts *interrupts
 	atEnd      atomic.Pointer[func()] // gives the terminal back, when it was taken
+	journal    atomic.Pointer[journal.Journal]
 	finished   sync.Once
 	code       int
 }
@@ -75,6 +77,9 @@ func (a *app) finish(err error) int {
 		if end := a.atEnd.Load(); end != nil {
 			(*end)()
 		}
+		if j := a.journal.Load(); j != nil {
+			err = withJournal(err, j.Close(err))
+		}
 		a.code = exitCode(err)
 		if _, before := errors.AsType[told](err); err != nil && !before {
 			a.printer.Fault(err)
@@ -105,11 +110,14 @@ type session struct {
 
 	rehearsal *builtins.Rehearsal // nil: it is meant
 	planFile  string
-	base      context.Context // ends with the process, and not when that time is over
+	base      context.Context // ends with the process, or when the journal breaks, and not when that time is over
 	limit     time.Duration   // that time; 0 is none
 	stop      func()          // progress
 	unwatch   func()          // memory
 	cancel    context.CancelFunc
+	abort     context.CancelCauseFunc // of base
+
+	watching []builtins.Events // besides the progress
 }
 
 // open gathers the settings and makes an Env for a command, in the project of the
@@ -131,18 +139,22 @@ func (a *app) openIn(ctx context.Context, flags *config.Flags, p *project.Projec
 	}
 	settings.UserAgent = "policy/" + version()
 	a.printer.Quiet, a.printer.Verbosity = flags.Quiet, flags.Level()
-	s := &session{app: a, base: ctx, project: p, limit: sources.Timeout, settings: settings}
+	s := &session{app: a, project: p, limit: sources.Timeout, settings: settings}
+	s.base, s.abort = context.WithCancelCause(ctx)
 	s.unwatch = a.watchMemory(cmp.Or(flags.MaxHeap, defaultMemory), func(err error) { os.Exit(a.finish(err)) })
-	s.ctx, s.cancel = s.timed(ctx)
-	var events builtins.Events
-	events, s.stop = a.printer.Progress()
+	s.ctx, s.cancel = s.timed(s.base)
+	if err := s.keepJournal(sources.Journal); err != nil {
+		return nil, err
+	}
+	var progress builtins.Events
+	progress, s.stop = a.printer.Progress()
 	s.env = builtins.NewEnv(builtins.Options{
 		Settings: settings,
 		Lookup:   a.lookup,
 		Home:     home,
 		In:       a.in,
 		Out:      a.out,
-		Events:   events,
+		Events:   s.events(progress),
 		Log:      a.logger(settings.LogLevel),
 		Secrets:  a.secrets,
 	})
@@ -163,6 +175,7 @@ func (s *session) Close() error {
 	err := s.env.Close()
 	s.stop()
 	s.cancel()
+	s.abort(nil)
 	s.unwatch()
 	return err
 }

@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"cmd/internal/complete":       {"cmd/internal/render", "github.com/alecthomas/kong"},
 	"cmd/internal/config":         {"runtime/fault", "builtins", "builtins/artifact", "cmd/internal/project", "github.com/alecthomas/kong", "go.yaml.in/", "github.com/goccy/go-yaml", "sigs.k8s.io/yaml"},
 	"cmd/internal/lsp":            {"runtime/fault", "github.com/creachadair/jrpc2", "github.com/creachadair/jrpc2/handler"},
+	"cmd/internal/journal":        {"runtime/fault", "builtins"},
 	"cmd/internal/manpage":        {"github.com/alecthomas/kong"},
 	"cmd/internal/project":        {"runtime/fault", "builtins", "builtins/artifact", "github.com/pelletier/go-toml/", "golang.org/x/mod/"},
 	"cmd/internal/render":         {"runtime/fault", "builtins", "github.com/alecthomas/kong", "github.com/vbauerster/mpb/", "golang.org/x/term", "golang.org/x/text/", "golang.org/x/sys/", "github.com/mattn/go-runewidth", "go.yaml.in/", "github.com/goccy/go-yaml", "sigs.k8s.io/yaml"},

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/policyhost/policy/cmd/internal/journal"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
@@ -30,6 +31,7 @@ func run() (code int) {
 	defer stop()
 	a := newApp(os.Args[1:], newInterruptible(ctx, os.Stdin), os.Stdout, os.Stderr, os.LookupEnv)
 	a.interrupts = interrupts
+	interrupts.last.Store(&a.journal)
 	defer a.recover(&code)
 	// What does not end by itself within a second of a signal is ended: every
 	// write is durable or invisible, so nothing is half done.
@@ -52,7 +54,10 @@ type errSignal struct{ os.Signal }
 func (e errSignal) Error() string { return "interrupted" }
 
 // interrupts is where Ctrl-C goes, when not to the process.
-type interrupts struct{ to atomic.Pointer[func()] }
+type interrupts struct {
+	to   atomic.Pointer[func()]
+	last atomic.Pointer[atomic.Pointer[journal.Journal]] // to be closed when a second signal ends the process at once
+}
 
 // divert sends each Ctrl-C to fn until the function it returns is called.
 func (i *interrupts) divert(fn func()) (back func()) {
@@ -69,6 +74,23 @@ func (i *interrupts) took(s os.Signal) bool {
 	return true
 }
 
+// closeJournal writes what the journal still lacks, as long as that takes no time.
+func (i *interrupts) closeJournal(reason error) {
+	kept := i.last.Load()
+	if kept == nil || kept.Load() == nil {
+		return
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = kept.Load().Close(reason) // nobody is left to be told
+	}()
+	select {
+	case <-closed:
+	case <-time.After(200 * time.Millisecond):
+	}
+}
+
 // signalContext is cancelled by the first SIGTERM, or SIGINT that nobody took.
 func signalContext(i *interrupts) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -81,7 +103,9 @@ func signalContext(i *interrupts) (context.Context, context.CancelFunc) {
 		}
 		cancel(fault.New(fault.Canceled, "", "%w", errSignal{s}))
 		<-signals
-		os.Exit(exitCode(fault.New(fault.Canceled, "", "%w", errSignal{s})))
+		ended := fault.New(fault.Canceled, "", "%w", errSignal{s})
+		i.closeJournal(ended)
+		os.Exit(exitCode(ended))
 	}()
 	return ctx, func() { cancel(nil) }
 }

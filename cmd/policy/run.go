@@ -233,7 +233,9 @@ func scriptVerbs(call func(context.Context, *builtins.Verb, runtime.Call) (any, 
 			Pure:    v.Effect == builtins.Pure,
 			Args:    v.Func.New,
 			Result:  v.Func.Result,
-			Call:    func(ctx context.Context, c runtime.Call) (any, error) { return call(ctx, &v, c) },
+			Call: func(ctx context.Context, c runtime.Call) (any, error) {
+				return call(builtins.At(ctx, builtins.Site{File: c.Pos.File, Line: c.Pos.Line, Col: c.Pos.Col, Task: c.Task}), &v, c)
+			},
 		})
 	}
 	return all
@@ -260,6 +262,7 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	if err := p.setClock(env); err != nil {
 		return err
 	}
+	p.host.Task = s.task
 	p.host.Limits.Steps = c.host.MaxSteps
 	p.host.Limits.Heap = uint64(c.host.MaxHeap) << 20
 	p.host.Limits.Parallel = int(c.host.Jobs)

@@ -37,7 +37,7 @@ type storeLs struct{ layout }
 func (*storeLs) Help() string { return "Example:\n\n    policy store ls --output json" }
 
 func (c *storeLs) run(ctx context.Context, a *app, flags *config.Flags) error {
-	return keep(ctx, a, flags, c.layout, func(ctx context.Context, k builtins.Keeper) (any, error) { return k.Entries(ctx) })
+	return keep(ctx, a, flags, c.layout, builtins.Step{Verb: "store ls", Effect: builtins.Read}, func(ctx context.Context, k builtins.Keeper) (any, error) { return k.Entries(ctx) })
 }
 
 type storeCheck struct{ layout }
@@ -47,7 +47,7 @@ func (*storeCheck) Help() string {
 }
 
 func (c *storeCheck) run(ctx context.Context, a *app, flags *config.Flags) error {
-	return keep(ctx, a, flags, c.layout, func(ctx context.Context, k builtins.Keeper) (any, error) {
+	return keep(ctx, a, flags, c.layout, builtins.Step{Verb: "store check", Effect: builtins.Read}, func(ctx context.Context, k builtins.Keeper) (any, error) {
 		report, err := k.Check(ctx)
 		if err == nil && !report.OK {
 			err = fault.New(fault.Invalid, k.Path(), "the store is not sound").WithHint("policy store repair")
@@ -61,7 +61,7 @@ type storeRepair struct{ layout }
 func (*storeRepair) Help() string { return "Example:\n\n    policy store repair" }
 
 func (c *storeRepair) run(ctx context.Context, a *app, flags *config.Flags) error {
-	return keep(ctx, a, flags, c.layout, func(ctx context.Context, k builtins.Keeper) (any, error) { return k.Repair(ctx) })
+	return keep(ctx, a, flags, c.layout, builtins.Step{Verb: "store repair", Effect: builtins.Write}, func(ctx context.Context, k builtins.Keeper) (any, error) { return k.Repair(ctx) })
 }
 
 type storePrune struct {
@@ -72,7 +72,7 @@ type storePrune struct {
 func (*storePrune) Help() string { return "Example:\n\n    policy store prune --age 1h" }
 
 func (c *storePrune) run(ctx context.Context, a *app, flags *config.Flags) error {
-	return keep(ctx, a, flags, c.layout, func(ctx context.Context, k builtins.Keeper) (any, error) { return k.Prune(ctx, c.Age) })
+	return keep(ctx, a, flags, c.layout, builtins.Step{Verb: "store prune", Effect: builtins.Delete}, func(ctx context.Context, k builtins.Keeper) (any, error) { return k.Prune(ctx, c.Age) })
 }
 
 type storePath struct{ layout }
@@ -80,16 +80,19 @@ type storePath struct{ layout }
 func (*storePath) Help() string { return "Example:\n\n    policy store path" }
 
 func (c *storePath) run(ctx context.Context, a *app, flags *config.Flags) error {
-	return keep(ctx, a, flags, c.layout, func(_ context.Context, k builtins.Keeper) (any, error) { return k.Path(), nil })
+	return keep(ctx, a, flags, c.layout, builtins.Step{Verb: "store path", Effect: builtins.Read}, func(_ context.Context, k builtins.Keeper) (any, error) { return k.Path(), nil })
 }
 
 // keep runs one act of upkeep and answers with its report.
-func keep(ctx context.Context, a *app, flags *config.Flags, l layout, act func(context.Context, builtins.Keeper) (any, error)) error {
+func keep(ctx context.Context, a *app, flags *config.Flags, l layout, step builtins.Step, act func(context.Context, builtins.Keeper) (any, error)) error {
 	s, keeper, err := l.keeper(ctx, a, flags)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	report, err := act(s.ctx, keeper)
+	step.Subject, step.Where = keeper.Path(), builtins.InStore
+	ctx, end := s.env.Begin(s.ctx, step)
+	report, err := act(ctx, keeper)
+	end(report, err)
 	return s.answer(report, fault.In("store", "", err))
 }

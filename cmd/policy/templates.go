@@ -52,7 +52,13 @@ func (c *templatesApply) run(ctx context.Context, a *app, flags *config.Flags) e
 	defer s.Close()
 	c.Args.PolicyVersion = installable(version())
 	applied, err := answering(s, &c.Args, func() (*builtins.Applied, error) {
-		return builtins.ApplyTemplate(s.ctx, s.env, &c.Args)
+		ctx, end := s.env.Begin(s.ctx, builtins.Step{
+			Verb: "templates apply", Effect: builtins.Write,
+			Delta: builtins.Delta{Subject: c.Args.Output, Where: builtins.InFile},
+		})
+		applied, err := builtins.ApplyTemplate(ctx, s.env, &c.Args)
+		end(applied, err)
+		return applied, err
 	})
 	if err != nil {
 		return s.answer(nil, fault.In("templates apply", "", err))

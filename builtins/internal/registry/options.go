@@ -78,7 +78,10 @@ type Options struct {
 	// What only gets a token is not asked about, or is a GET.
 	Allow func(method, host, repository string) error
 	// Progress is told of bytes moved, often: it must be quick.
-	Progress func(Transfer)
+	Progress func(context.Context, Transfer)
+	// Found is told what a name stands for that is about to be pushed to; not when
+	// it is nothing, or the registry does not say.
+	Found func(context.Context, artifact.Name, artifact.Digest)
 	// Retry is told before each wait.
 	Retry func(Retry)
 	// UserAgent is sent with each request.
@@ -100,7 +103,10 @@ func (o Options) withDefaults() Options {
 		o.Allow = func(string, string, string) error { return nil }
 	}
 	if o.Progress == nil {
-		o.Progress = func(Transfer) {}
+		o.Progress = func(context.Context, Transfer) {}
+	}
+	if o.Found == nil {
+		o.Found = func(context.Context, artifact.Name, artifact.Digest) {}
 	}
 	if o.Retry == nil {
 		o.Retry = func(Retry) {}

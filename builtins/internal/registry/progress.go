@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"sync"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -8,13 +9,14 @@ import (
 
 // transfer reports one blob's way to Options.Progress.
 type transfer struct {
-	report func(Transfer)
+	ctx    context.Context // of the operation that it is part of
+	report func(context.Context, Transfer)
 	mu     sync.Mutex
 	t      Transfer
 }
 
-func (c *Client) transfer(direction string, n artifact.Name, d artifact.Descriptor) *transfer {
-	return &transfer{report: c.o.Progress, t: Transfer{Direction: direction, Name: n, Digest: d.Digest, Total: d.Size}}
+func (c *Client) transfer(ctx context.Context, direction string, n artifact.Name, d artifact.Descriptor) *transfer {
+	return &transfer{ctx: ctx, report: c.o.Progress, t: Transfer{Direction: direction, Name: n, Digest: d.Digest, Total: d.Size}}
 }
 
 // moved reports bytes, at steps of a chunk.
@@ -25,7 +27,7 @@ func (t *transfer) moved(done int64) {
 		return
 	}
 	t.t.Done, t.t.State = done, "progress"
-	t.report(t.t)
+	t.report(t.ctx, t.t)
 }
 
 // state reports a change.
@@ -35,5 +37,5 @@ func (t *transfer) state(s string) {
 	if t.t.State = s; s == "done" || s == "exists" {
 		t.t.Done = t.t.Total
 	}
-	t.report(t.t)
+	t.report(t.ctx, t.t)
 }

@@ -76,7 +76,7 @@ func (c *Client) pull(ctx context.Context, n artifact.Name, sink Sink, check fun
 }
 
 func (c *Client) fetchInto(ctx context.Context, n artifact.Name, d artifact.Descriptor, sink Sink) error {
-	t := c.transfer("pull", n, d)
+	t := c.transfer(ctx, "pull", n, d)
 	if sink.Has(ctx, d) {
 		t.state("exists")
 		return nil

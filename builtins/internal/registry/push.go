@@ -67,6 +67,7 @@ func (c *Client) there(ctx context.Context, n artifact.Name, d artifact.Descript
 	r := c.reg(n.Registry)
 	m, err := r.ManifestHead(opContext(ctx, call{repo: n.Repository, write: true}), refOf(n))
 	if err == nil {
+		c.o.Found(ctx, n, m.GetDescriptor().Digest)
 		return m.GetDescriptor().Digest == d.Digest, nil
 	}
 	if unsaid(err) {
@@ -99,7 +100,7 @@ func unsaid(err error) bool {
 // upload puts one blob into n's repository, unless it is there or can be
 // mounted from another one. open gives its content, anew for each try.
 func (c *Client) upload(ctx context.Context, direction string, n artifact.Name, d artifact.Descriptor, open func(context.Context) (io.ReadCloser, error)) error {
-	t := c.transfer(direction, n, d)
+	t := c.transfer(ctx, direction, n, d)
 	done, err := c.uploadBlob(ctx, n, d, t, open)
 	if err != nil {
 		t.state("failed")

@@ -27,7 +27,7 @@ func TestCopy(t *testing.T) {
 		t.Helper()
 		var mu sync.Mutex
 		r := result{transfers: map[string]int{}, f: f}
-		c := client(t, registry.Options{Timeouts: quick(), Progress: func(x registry.Transfer) {
+		c := client(t, registry.Options{Timeouts: quick(), Progress: func(_ context.Context, x registry.Transfer) {
 			mu.Lock()
 			defer mu.Unlock()
 			if x.Direction == "copy" && x.State != "progress" {
@@ -445,7 +445,7 @@ func TestProgress(t *testing.T) {
 	var mu sync.Mutex
 	states := map[string][]string{}
 	last := map[artifact.Digest]int64{}
-	c := client(t, registry.Options{Progress: func(x registry.Transfer) {
+	c := client(t, registry.Options{Progress: func(_ context.Context, x registry.Transfer) {
 		mu.Lock()
 		defer mu.Unlock()
 		if x.Name != name(t, ref) || x.Done > x.Total || x.Done < last[x.Digest] {

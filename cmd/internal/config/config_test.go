@@ -235,7 +235,7 @@ func TestMistakes(t *testing.T) {
 		{"no map", inFile("registries: ghcr.io\n"), "~/.policy/config.yaml:1: registries must have keys and values below it", ""},
 		{"a list as root", inFile("- a\n"), "~/.policy/config.yaml:1: the configuration must be keys and values", ""},
 		{"two documents", inFile("insecure: true\n---\ninsecure: false\n"), "~/.policy/config.yaml: holds more than one document", ""},
-		{"merge key", inFile("insecure: true\n<<: {plaintext: true}\n"), `~/.policy/config.yaml:2: unknown key "<<"`, "the keys are registries, token_defaults, file_store_root, default_domain, insecure, plaintext, ca, lock_timeout, timeout, concurrency, logging, limits"},
+		{"merge key", inFile("insecure: true\n<<: {plaintext: true}\n"), `~/.policy/config.yaml:2: unknown key "<<"`, "the keys are registries, token_defaults, file_store_root, default_domain, insecure, plaintext, ca, lock_timeout, timeout, journal, concurrency, logging, limits"},
 		{"bad proxy", inFile("registries:\n  ghcr.io:\n    proxy: nonsense\n"), "~/.policy/config.yaml:3: registries.ghcr.io.proxy: not the address of a proxy such as http://proxy.example:3128, nor none", ""},
 		{"key without certificate", inFile("registries:\n  ghcr.io:\n    client_key: k\n"), "registries.ghcr.io: a client certificate needs its key, and the key its certificate", "set both client_cert and client_key"},
 		{"bad host", inFile("registries:\n  https://ghcr.io: {}\n"), `~/.policy/config.yaml:2: registries: "https://ghcr.io" is not a registry host such as ghcr.io or localhost:5000`, ""},

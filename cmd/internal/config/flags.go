@@ -25,6 +25,7 @@ type Flags struct {
 	LockTimeout   *time.Duration `placeholder:"TIME" group:"Global flags" help:"Longest wait for another policy process, such as 30s."`
 	Timeout       time.Duration  `placeholder:"TIME" group:"Global flags" help:"Longest time the command may take, such as 5m."`
 	MaxHeap       int64          `placeholder:"MIB" group:"Global flags" help:"Memory the command may use: 4096, in a pipeline 2048."`
+	Journal       string         `placeholder:"FILE" complete:"file" group:"Global flags" help:"Add a line of JSON to FILE for every effect."`
 	Concurrency   *int           `placeholder:"N" group:"Global flags" help:"References to work on at once."`
 
 	Limit map[string]string `sep:"none" mapsep:"none" placeholder:"KEY=VALUE" complete:"total=,ratio=,entries=,name_length=" group:"Global flags" help:"Bundle limit: total, ratio, entries, name_length."`

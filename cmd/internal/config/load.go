@@ -35,6 +35,7 @@ type Sources struct {
 	File     string        // the configuration file in use; empty: none
 	Places   []Place       // best first; only one when --config or POLICY_CONFIG named it
 	Timeout  time.Duration // of the whole command; 0 is none. No setting of a verb's, so not among those
+	Journal  string        // where effects are written; empty: nowhere. No setting of a verb's either
 	Settings []Source
 }
 
@@ -51,7 +52,7 @@ func Load(f Flags, getenv func(string) string, home string, p *project.Project) 
 	if err := l.load(); err != nil {
 		return builtins.Settings{}, nil, err
 	}
-	l.sources.Timeout = l.result.timeout
+	l.sources.Timeout, l.sources.Journal = l.result.timeout, l.result.journal
 	return l.result.Settings, l.sources, nil
 }
 

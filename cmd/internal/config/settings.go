@@ -18,6 +18,7 @@ import (
 type result struct {
 	builtins.Settings
 	timeout time.Duration
+	journal string
 }
 
 // setting is one row: where its text may come from and what it does.
@@ -61,6 +62,9 @@ func settings() []setting {
 		{key: "timeout", project: true, flag: "timeout", env: "POLICY_TIMEOUT", def: "0s",
 			typed: (*Flags).timeout,
 			set:   one(func(r *result, s string) (err error) { r.timeout, err = duration(s); return })},
+		{key: "journal", flag: "journal", env: "POLICY_JOURNAL", path: true,
+			typed: func(f *Flags) []string { return text(f.Journal) },
+			set:   one(func(r *result, s string) error { r.journal = s; return nil })},
 		{key: "concurrency", project: true, flag: "concurrency", env: "POLICY_CONCURRENCY", def: strconv.Itoa(defaultConcurrency),
 			typed: func(f *Flags) []string { return textOf(f.Concurrency) },
 			set:   one(func(r *result, s string) (err error) { r.Concurrency, err = positive(s); return })},

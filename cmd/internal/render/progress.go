@@ -17,6 +17,9 @@ const (
 	waiting  = 10 * time.Second // between two lines of a transfer without a bar
 )
 
+// TaskVerb is the verb of the steps that are tasks of a pipeline.
+const TaskVerb = "task"
+
 // Progress returns where a run's events go, and what ends their display: the
 // bars in flight disappear. On a terminal a transfer that is worth it has a bar,
 // elsewhere a line every ten seconds, and everywhere a line when it is done. Retries, waits and warnings are lines.
