@@ -53,14 +53,9 @@ func (r *Recipes) Pack(ctx context.Context, c artifact.RecipeConfig, files map[s
 	return image.ManifestDescriptor.Digest, tx.Tag(ctx, entry)
 }
 
-// Push sends a recipe that was packed or fetched to the registry that n names. It
-// fails like the verb push.
-func (r *Recipes) Push(ctx context.Context, n artifact.Name, digest artifact.Digest) (*Image, error) {
-	raw, err := r.cache.Read(ctx, artifact.Descriptor{Digest: digest}, maxManifest)
-	if err != nil {
-		return nil, err
-	}
-	m, err := artifact.ParseManifest(raw)
+// Describe gives a recipe that was packed or fetched as the image n.
+func (r *Recipes) Describe(ctx context.Context, n artifact.Name, digest artifact.Digest) (*Image, error) {
+	m, err := r.manifest(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
@@ -68,14 +63,36 @@ func (r *Recipes) Push(ctx context.Context, n artifact.Name, digest artifact.Dig
 	if err != nil {
 		return nil, err
 	}
-	d := artifact.Descriptor{MediaType: m.MediaType, Digest: digest, Size: int64(len(raw))}
-	blobs := sourceFunc(func(ctx context.Context, d artifact.Descriptor) (io.ReadSeekCloser, error) {
-		return r.cache.Open(ctx, d)
-	})
 	image := named(n, digest)
 	image.Size = &layer.Size
 	image.annotate(m.Annotations)
-	image.Unchanged, err = r.env.Remote.Push(ctx, n, raw, d, blobs)
+	return image, nil
+}
+
+func (r *Recipes) manifest(ctx context.Context, digest artifact.Digest) (*artifact.Manifest, error) {
+	raw, err := r.cache.Read(ctx, artifact.Descriptor{Digest: digest}, maxManifest)
+	if err != nil {
+		return nil, err
+	}
+	return artifact.ParseManifest(raw)
+}
+
+// Push sends a recipe that was packed or fetched to the registry that n names. It
+// fails like the verb push.
+func (r *Recipes) Push(ctx context.Context, n artifact.Name, digest artifact.Digest) (*Image, error) {
+	image, err := r.Describe(ctx, n, digest)
+	if err != nil {
+		return nil, err
+	}
+	m, err := r.manifest(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	d := artifact.Descriptor{MediaType: m.MediaType, Digest: digest, Size: int64(len(m.Raw))}
+	blobs := sourceFunc(func(ctx context.Context, d artifact.Descriptor) (io.ReadSeekCloser, error) {
+		return r.cache.Open(ctx, d)
+	})
+	image.Unchanged, err = r.env.Remote.Push(ctx, n, m.Raw, d, blobs)
 	return image, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 
@@ -137,3 +138,20 @@ func (l *loader) packageOf(from *module, name, load string) (*Package, error) {
 
 // shows is a file of the package as traces show it.
 func (p *Package) shows(path string) string { return fmt.Sprintf("%s//%s", p.Name, path) }
+
+// Loads lists the packages that the load statements of a file name, each once and
+// in their order: "oci://ghcr.io/acme/recipes:v1", "@acme". It is empty for a text
+// that does not parse.
+func Loads(text []byte) (all []string) {
+	m := &module{Module: Module{Name: "loads"}, text: text}
+	if parse(m, false) != nil {
+		return nil
+	}
+	for _, load := range m.loads() {
+		name, _, err := splitPackage(load.ModuleName())
+		if err == nil && name != "" && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}

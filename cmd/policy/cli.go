@@ -28,6 +28,7 @@ func entries() []entry {
 		{[]string{"run"}, "Pipelines", "Run a function of a pipeline written in Starlark.", func() any { return new(runCommand) }},
 		{[]string{"shell"}, "Pipelines", "Try verbs and pipelines at a prompt, line by line.", func() any { return new(shellCommand) }},
 		{[]string{"apply"}, "Pipelines", "Carry out the plan that a dry run saved.", func() any { return new(applyCommand) }},
+		{[]string{"recipe"}, "Pipelines", "Share modules of pipelines as images, pinned by digest.", func() any { return new(recipeCommand) }},
 		{[]string{"templates"}, "Pipelines", "List beginnings of policies and pipelines, or write one.", func() any { return new(templatesCommand) }},
 		{[]string{"doc"}, "Pipelines", "Print the reference of the verbs, or of a module.", func() any { return new(docCommand) }},
 		{[]string{"lsp"}, "Pipelines", "Serve an editor: findings, completion, documentation.", func() any { return new(lspCommand) }},

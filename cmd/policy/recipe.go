@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+
+	"github.com/policyhost/policy/builtins"
+	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/builtins/lockfile"
+	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/runtime"
+	"github.com/policyhost/policy/runtime/fault"
+)
+
+type recipeCommand struct {
+	Add     recipeAdd     `cmd:"" help:"Pin a recipe in policy.lock, and grant what it needs."`
+	Publish recipePublish `cmd:"" help:"Check, test, pack and push the recipe in a folder."`
+}
+
+// onShelf opens what a command about recipes of the project around it works with.
+func (a *app) onShelf(ctx context.Context, flags *config.Flags, format output, work func(context.Context, *session, *recipes) (any, error)) error {
+	a.printer.Format = format.Output
+	s, err := a.open(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	r, err := a.recipesOf(runtime.Source{Name: "-"}, pinKnown, func(context.Context) (*builtins.Env, error) { return s.env, nil })
+	if err == nil {
+		err = r.begin(s.ctx)
+	}
+	var result any
+	if err == nil {
+		result, err = work(s.ctx, s, r)
+	}
+	return s.answer(result, fault.In("recipe", "", err))
+}
+
+// pinnedRecipe is a line of policy.lock, and what it is about.
+type pinnedRecipe struct {
+	Ref         string          `json:"ref"`
+	Alias       string          `json:"alias,omitempty"`
+	Digest      artifact.Digest `json:"digest"`
+	Name        string          `json:"name"`
+	Version     string          `json:"version"`
+	Description string          `json:"description,omitempty"`
+	Granted     artifact.Needs  `json:"granted"`
+	Needs       artifact.Needs  `json:"needs"`
+	Exports     []string        `json:"exports"`
+
+	line string
+}
+
+// String is the line of policy.lock.
+func (p *pinnedRecipe) String() string { return p.line }
+
+func describePin(r *builtins.Recipe, pin lockfile.Entry, alias string) *pinnedRecipe {
+	return &pinnedRecipe{
+		Ref: pin.Ref, Alias: alias, Digest: pin.Digest, Name: r.Config.Name, Version: r.Config.Version, Description: r.Config.Description,
+		Granted: pin.Needs, Needs: r.Config.Needs, Exports: r.Config.Exports, line: pin.String(),
+	}
+}
