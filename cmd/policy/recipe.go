@@ -7,6 +7,7 @@ import (
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/builtins/lockfile"
 	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/cmd/internal/project"
 	"github.com/policyhost/policy/runtime"
 	"github.com/policyhost/policy/runtime/fault"
 )
@@ -24,7 +25,7 @@ func (a *app) onShelf(ctx context.Context, flags *config.Flags, format output, w
 		return err
 	}
 	defer s.Close()
-	r, err := a.recipesOf(runtime.Source{Name: "-"}, pinKnown, func(context.Context) (*builtins.Env, error) { return s.env, nil })
+	r, err := a.recipesOf(runtime.Source{Name: "-"}, pinKnown, func(context.Context, *project.Project) (*builtins.Env, error) { return s.env, nil })
 	if err == nil {
 		err = r.begin(s.ctx)
 	}
