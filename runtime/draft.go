@@ -60,11 +60,7 @@ func (d *Draft) view(ctx context.Context, swap *swap) *view {
 	l := newLoader(d.host, d.src)
 	*d.opened = append(*d.opened, l)
 	m := l.mainModule(d.src)
-	m.text = d.repaired(m.Name, swap)
-	if parse(m, d.src.Body) != nil {
-		m.text = nil
-		_ = parse(m, d.src.Body) // an empty text parses
-	}
+	d.repair(m, swap)
 	l.modules[m.key()] = m
 	if d.host.Package != nil {
 		_ = l.discover(ctx, m) // what cannot be opened has no names

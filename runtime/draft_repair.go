@@ -16,11 +16,11 @@ type swap struct {
 // the parser stumbles over them; then the rest of the file is.
 const maxRepairs = 25
 
-// repaired is the text in a form that parses: what does not is replaced by what
-// does nothing. Every line stays the line it is.
-func (d *Draft) repaired(name string, swap *swap) []byte {
-	if swap == nil && parses(name, d.text) {
-		return d.text
+// repair parses the draft into m in a form that parses: what does not is replaced
+// by what does nothing. Every line stays the line it is.
+func (d *Draft) repair(m *module, swap *swap) {
+	if swap == nil && d.parses(m, d.text) == nil {
+		return
 	}
 	out := make(map[int]string, 1) // what stands instead of a statement
 	if swap != nil {
@@ -32,17 +32,16 @@ func (d *Draft) repaired(name string, swap *swap) []byte {
 		}
 	}
 	for range maxRepairs {
-		text := d.render(out, len(d.statements))
-		err := parseText(name, text)
+		err := d.parses(m, d.render(out, len(d.statements)))
 		if err == nil {
-			return text
+			return
 		}
 		line, ok := errorPosition(err)
 		if !ok {
 			break
 		}
 		bad := d.statementOfLine(line)
-		for bad >= 0 && d.isOut(out, bad) {
+		for bad >= 0 && isOut(out, bad) {
 			bad-- // it suffers from one before
 		}
 		if bad < 0 {
@@ -50,31 +49,31 @@ func (d *Draft) repaired(name string, swap *swap) []byte {
 		}
 		out[bad] = d.instead(bad, "")
 	}
-	return d.beginning(name, out)
+	d.parseBeginning(m, out)
 }
 
-func (d *Draft) isOut(out map[int]string, i int) bool {
+func isOut(out map[int]string, i int) bool {
 	_, is := out[i]
 	return is
 }
 
-// beginning is as much of the text as parses.
-func (d *Draft) beginning(name string, out map[int]string) []byte {
+// parseBeginning parses as much of the text as can be.
+func (d *Draft) parseBeginning(m *module, out map[int]string) {
 	whole, broken := 0, len(d.statements)+1
 	for broken-whole > 1 {
-		if mid := (whole + broken) / 2; parses(name, d.render(out, mid)) {
+		if mid := (whole + broken) / 2; d.parses(m, d.render(out, mid)) == nil {
 			whole = mid
 		} else {
 			broken = mid
 		}
 	}
-	return d.render(out, whole)
+	_ = d.parses(m, d.render(out, whole)) // it did, or is empty
 }
 
-func parses(name string, text []byte) bool { return parseText(name, text) == nil }
-
-func parseText(name string, text []byte) error {
-	return parse(&module{Module: Module{Name: name}, text: text}, false)
+// parses makes m the module of a text.
+func (d *Draft) parses(m *module, text []byte) error {
+	*m = module{Module: m.Module, pkg: m.pkg, std: m.std, path: m.path, text: text}
+	return parse(m, d.src.Body)
 }
 
 // instead is what stands in place of a statement: an expression, or nothing. What

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"go.starlark.net/starlark"
+
 	"github.com/policyhost/policy/runtime"
 )
 
@@ -254,5 +256,29 @@ func TestDraftSymbols(t *testing.T) {
 	want := "enum Stage|member staging|member prod|record Target|field name|field stage|function deploy|function after|task ship"
 	if strings.Join(got, "|") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, "|"), want)
+	}
+}
+
+// TestLanguageTable holds that each function, method and member that scripts see
+// without a schema is documented.
+func TestLanguageTable(t *testing.T) {
+	t.Parallel()
+	for _, expression := range []string{"\"\"", "[]", "{}", "set()", "b\"\"", "json", "math"} {
+		d, at := drafted(t, "x = "+expression+".¦")
+		got := d.Complete(t.Context(), at).Candidates
+		if len(got) == 0 {
+			t.Errorf("%s has nothing", expression)
+		}
+		for _, c := range got {
+			if c.Doc == "" && c.Kind != "constant" {
+				t.Errorf("%s.%s has no documentation", expression, c.Text)
+			}
+		}
+	}
+	d, at := drafted(t, "x = ¦")
+	for _, c := range d.Complete(t.Context(), at).Candidates {
+		if _, universal := starlark.Universe[c.Text]; universal && c.Kind == "function" && c.Text != "list" && c.Doc == "" {
+			t.Errorf("%s has no documentation", c.Text)
+		}
 	}
 }

@@ -1,6 +1,10 @@
 package runtime
 
-import "strings"
+import (
+	"slices"
+	"strings"
+	"sync"
+)
 
 // languageDocs are the functions of the language and the host, methods by their
 // type, and members of modules: how each is called and what it gives. They are
@@ -63,6 +67,8 @@ time.is_valid_timezone(name: str) -> bool — whether there is a time zone of th
 str.capitalize() -> str — with its first letter in upper case and the others in lower case
 str.count(part: str, start: int = 0, end: int = None) -> int — how often part occurs
 str.elems() -> any — its bytes, one after the other, as strings
+str.codepoint_ords() -> any — the numbers of its characters, one after the other
+str.elem_ords() -> any — its bytes, one after the other, as numbers
 str.codepoints() -> any — its characters, one after the other, as strings
 str.endswith(suffix: str | tuple) -> bool — whether it ends so
 str.find(part: str, start: int = 0, end: int = None) -> int — where part begins first, -1 for nowhere
@@ -119,6 +125,7 @@ set.issuperset(other) -> bool — whether it has all items of the other
 set.pop() -> any — removes the first item and gives it
 set.remove(item) — removes an item; an error if it is not there
 set.symmetric_difference(other) -> set — the items that only one of the two has
+set.update(*others) — adds the items of all
 set.union(*others) -> set — the items of all
 bytes.elems() -> any — its bytes, one after the other, as numbers
 `
@@ -126,24 +133,30 @@ bytes.elems() -> any — its bytes, one after the other, as numbers
 // languageFunction is what the table says of a function; ok is false when it says
 // nothing.
 func languageFunction(name string) (f Function, ok bool) {
-	_, rest, found := strings.Cut(languageDocs, "\n"+name+"(")
-	if !found {
-		return Function{}, false
-	}
-	line, _, _ := strings.Cut(rest, "\n")
-	head, doc, _ := strings.Cut(name+"("+line, " — ")
-	// A signature is a header without a body: it is read as one.
-	member := strings.LastIndexByte(name, '.') + 1
-	functions := Outline([]byte("def " + head[member:] + ":\n    pass\n"))
-	if len(functions) != 1 {
-		return Function{}, false
-	}
-	f = functions[0]
-	f.Name = name
-	f.Summary = strings.ToUpper(doc[:1]) + doc[1:] + "."
-	f.Doc = f.Summary
-	return f, true
+	f, ok = languageTable()[name]
+	f.Params = slices.Clone(f.Params)
+	return f, ok
 }
+
+// languageTable is read once, by who needs it first.
+var languageTable = sync.OnceValue(func() map[string]Function {
+	all := make(map[string]Function)
+	var text strings.Builder
+	var names, docs []string
+	for line := range strings.Lines(strings.TrimSpace(languageDocs)) {
+		head, doc, _ := strings.Cut(strings.TrimSpace(line), " — ")
+		name, rest, _ := strings.Cut(head, "(")
+		names, docs = append(names, name), append(docs, doc)
+		text.WriteString("def f(" + rest + ":\n    pass\n") // a signature is a header without a body
+	}
+	for i, f := range Outline([]byte(text.String())) {
+		f.Name = names[i]
+		f.Summary = strings.ToUpper(docs[i][:1]) + docs[i][1:] + "."
+		f.Doc = f.Summary
+		all[names[i]] = f
+	}
+	return all
+})
 
 // reserved are the words that are no names.
 var reserved = []string{
