@@ -107,19 +107,24 @@ func (p *Program) Functions() []Function {
 		if !ok || strings.HasPrefix(name, "_") {
 			continue
 		}
-		sig := p.loader.signatureOf(fn)
-		f := Function{Name: name, Params: parameters(fn, sig), Pos: position(fn.Position())}
-		if sig != nil && sig.result != nil {
-			f.Result = sig.result.String()
-		}
-		var help map[string]string
-		f.Summary, f.Doc, help = splitDoc(fn.Doc())
-		for i := range f.Params {
-			f.Params[i].Help = help[f.Params[i].Name]
-		}
-		all = append(all, f)
+		all = append(all, p.loader.describe(name, fn))
 	}
 	return all
+}
+
+// describe is a function under one of its names.
+func (l *loader) describe(name string, fn *starlark.Function) Function {
+	sig := l.signatureOf(fn)
+	f := Function{Name: name, Params: parameters(fn, sig), Pos: position(fn.Position())}
+	if sig != nil && sig.result != nil {
+		f.Result = sig.result.String()
+	}
+	var help map[string]string
+	f.Summary, f.Doc, help = splitDoc(fn.Doc())
+	for i := range f.Params {
+		f.Params[i].Help = help[f.Params[i].Name]
+	}
+	return f
 }
 
 // Doc is the docstring of the main file as it stands there: it begins at the left

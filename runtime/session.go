@@ -92,6 +92,16 @@ func (s *Session) Eval(ctx context.Context, text string) (any, error) {
 // Defines reports whether a name was defined, by the program or what was evaluated.
 func (s *Session) Defines(name string) bool { return s.defined.Has(name) }
 
+// Describe gives the function that a name stands for; false when what was defined
+// or loaded under it is none.
+func (s *Session) Describe(name string) (Function, bool) {
+	fn, ok := s.evaluate(name).(*starlark.Function)
+	if !ok {
+		return Function{}, false
+	}
+	return s.loader.describe(name, fn), true
+}
+
 // wait lets a piece end that was given up.
 func (s *Session) wait(ctx context.Context) error {
 	if s.working == nil {
@@ -176,7 +186,9 @@ func (s *Session) load(ctx context.Context) error {
 		}
 		for _, load := range s.m.loads() {
 			if _, err := r.module(s.m, load.ModuleName()); err != nil {
-				return &placed{pos: load.Load, err: fault.Of(err)}
+				f := *s.loader.fault(err)
+				f.Trace = append([]fault.Frame{s.loader.frame("<toplevel>", load.Load)}, f.Trace...)
+				return &checked{&f}
 			}
 		}
 		return nil

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	goruntime "runtime"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/policyhost/policy/runtime"
 	"github.com/policyhost/policy/runtime/fault"
@@ -114,5 +116,74 @@ func TestSessionRefuses(t *testing.T) {
 				t.Errorf("it happened at %s", got)
 			}
 		})
+	}
+}
+
+// TestSessionGoesOn holds that a line ends with its context or at its limits, and
+// that the next one is as good as ever, also behind one that was given up.
+func TestSessionGoesOn(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	h := &runtime.Host{Limits: runtime.Limits{Steps: 100_000}, Predeclared: func(runtime.Module) []runtime.Builtin {
+		return []runtime.Builtin{{Name: "stuck", Call: func(context.Context, runtime.Call) (any, error) {
+			<-release
+			return "late", nil
+		}}}
+	}}
+	s := open(t, h, "")
+	if _, err := s.Eval(t.Context(), "x = 1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Eval(t.Context(), "while True: x += 1"); !errors.Is(err, fault.Limit) {
+		t.Errorf("an endless line ended with %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Eval(ctx, "x = 5"); !errors.Is(err, fault.Canceled) {
+		t.Errorf("a line that was ended before it began: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := s.Eval(ctx, "x = stuck()"); !errors.Is(err, fault.Limit) {
+		t.Errorf("a line that nothing interrupts ended with %v", err)
+	}
+	if _, err := s.Eval(ctx, "x"); !errors.Is(err, fault.Limit) {
+		t.Errorf("while it was at work a line ended with %v", err)
+	}
+	close(release)
+	if got, err := s.Eval(t.Context(), "type(x)"); got != "int" || err != nil {
+		t.Errorf("the next line gave %v, %v", got, err)
+	}
+}
+
+// TestSessionLeavesNothing holds that a session needs no end: nothing of it works on.
+// It counts what the whole process runs, so nothing runs beside it.
+func TestSessionLeavesNothing(t *testing.T) { //nolint:paralleltest // see above
+	before := goruntime.NumGoroutine()
+	s := open(t, &runtime.Host{Files: fstest.MapFS{"lib.star": {Data: []byte("a = 1")}}}, "")
+	for _, line := range []string{"parallel(lambda x: x, [1, 2, 3])", `load("lib.star", "a")`, `load("none.star", "a")`, "x = = 1", "[][1]"} {
+		_, _ = s.Eval(t.Context(), line)
+	}
+	for start := time.Now(); time.Since(start) < 5*time.Second; {
+		if goruntime.NumGoroutine() <= before {
+			return
+		}
+		goruntime.Gosched()
+	}
+	all := make([]byte, 1<<16)
+	t.Errorf("%d goroutines, %d before:\n%s", goruntime.NumGoroutine(), before, all[:goruntime.Stack(all, true)])
+}
+
+// TestSessionLoadsAgain holds that a file may be mended after it could not be loaded.
+func TestSessionLoadsAgain(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{"lib.star": {Data: []byte("load('sub.star', 'b')\na = b")}, "sub.star": {Data: []byte("b = [][1]")}}
+	s := open(t, &runtime.Host{Files: files}, "")
+	if _, err := s.Eval(t.Context(), `load("lib.star", "a")`); !errors.Is(err, fault.Script) {
+		t.Fatalf("a file that fails: %v", err)
+	}
+	files["sub.star"] = &fstest.MapFile{Data: []byte("b = 2")}
+	if got, err := s.Eval(t.Context(), "load('lib.star', 'a'); a"); got != int64(2) || err != nil {
+		t.Errorf("%v, %v", got, err)
 	}
 }

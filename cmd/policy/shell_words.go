@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -93,9 +92,13 @@ func (s *starShell) help(name string) error {
 
 // describe is the manual of what a name stands for.
 func (s *starShell) describe(name string) (string, error) {
-	for _, f := range slices.Concat(s.pipeline.program.Functions(), runtime.Control()) {
+	functions := runtime.Control()
+	if f, ok := s.starlark.Describe(name); ok {
+		functions = append([]runtime.Function{f}, functions...)
+	}
+	for _, f := range functions {
 		if f.Name == name {
-			return strings.TrimSpace(f.Signature() + "\n\n" + cmp.Or(f.Doc, f.Summary)), nil
+			return strings.TrimSpace(f.Signature() + "\n\n" + f.Doc), nil
 		}
 	}
 	var names []string
