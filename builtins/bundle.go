@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -21,7 +22,8 @@ type opened struct {
 type opening struct {
 	policy, pull, regoVersion string
 	data, allowNet            []string
-	maxErrors                 int // to list; 0 is ten
+	replaying                 bool // what it asked of the network was recorded; it prints nothing
+	maxErrors                 int  // to list; 0 is ten
 }
 
 // bundle opens a policy. Images are opened once for all of a
@@ -43,6 +45,9 @@ func (e *Env) bundle(ctx context.Context, what opening) (opened, func(), error) 
 		MaxErrors:   what.maxErrors,
 		CacheDir:    e.Settings.verdicts(),
 		Print:       func(text string) { e.Events.send(Event{State: Printed, Verb: "eval", Message: text}) },
+	}
+	if what.replaying {
+		o.KnowNetwork, o.Print = true, nil
 	}
 	var err error
 	if o.Data, o.Typed, err = realPaths(e.Files, what.data); err != nil {
@@ -96,7 +101,7 @@ func (e *Env) imageBundle(ctx context.Context, what opening, o engine.OpenOption
 		}
 		return opened{b, l.descriptor.Digest.String()}, func() { _ = b.Close() }, nil
 	}
-	key := strings.Join(append([]string{l.descriptor.Digest.String()}, what.allowNet...), " ")
+	key := strings.Join(append([]string{l.descriptor.Digest.String(), strconv.FormatBool(what.replaying)}, what.allowNet...), " ")
 	b, err := e.bundles.get(key, func() (*engine.Bundle, error) { return l.engineBundle(ctx, o) })
 	return opened{b, l.descriptor.Digest.String()}, func() {}, err
 }

@@ -66,7 +66,8 @@ func (e *Env) withoutDomain(ref string) string {
 // mostTags bounds what a registry is asked for.
 const mostTags = 1000
 
-var errEnough = errors.New("enough tags")
+// errEnough ends a reading before its end.
+var errEnough = errors.New("enough")
 
 func (e *Env) suggestTags(ctx context.Context, typed string) ([]Suggestion, error) {
 	at := strings.LastIndexByte(typed, ':')

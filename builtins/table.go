@@ -163,6 +163,14 @@ func Table() []Verb {
 			Example: "policy eval ./policies data.authz.allow -i request.json",
 		},
 		{
+			Name: "replay", Group: GroupPolicies, Effect: Read, Func: does(Replay),
+			Doc: "Ask a policy again what was asked before, and say which decisions change.\n\n" +
+				"What was asked comes from OPA's decision logs, as its console and its upload write them, from test\n" +
+				"cases, or from inputs alone. Functions that are not deterministic answer what the log recorded\n" +
+				"(nd_builtin_cache), and the clock stands where it stood; what cannot be repeated is counted as a doubt.",
+			Example: "policy replay ./policies decisions.jsonl --against ghcr.io/acme/authz:1.0.0",
+		},
+		{
 			Name: "test", Group: GroupPolicies, Effect: Read, Func: does(Test),
 			Doc:     "Run the tests of policies and, as a command, of pipelines.",
 			Example: "policy test ./policies --coverage",

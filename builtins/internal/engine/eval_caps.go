@@ -32,8 +32,9 @@ func evalCapabilities(v ast.RegoVersion, allowNet []string) *ast.Capabilities {
 }
 
 // testCapabilities are those of evalCapabilities, but that functions which reach
-// the network are known: a test may replace them. Left alone they reach the
-// hosts that were allowed, which may be none.
+// the network are known: a test may replace them, and of a decision that was
+// recorded their answers may be. Left alone they reach the hosts that were
+// allowed, which may be none.
 func testCapabilities(v ast.RegoVersion, allowNet []string) *ast.Capabilities {
 	caps := ast.CapabilitiesForThisVersion(ast.CapabilitiesRegoVersion(v))
 	caps.AllowNet = append([]string{}, allowNet...)
@@ -75,7 +76,7 @@ func (b *Bundle) verdict() string {
 	if b.opts.CacheDir == "" || b.opts.Key == "" || len(b.opts.Data) > 0 {
 		return ""
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "opa %s\n%s\n%d %t %q", version.Version, b.opts.Key,
-		b.version, b.opts.Print != nil, b.opts.AllowNet))
+	sum := sha256.Sum256(fmt.Appendf(nil, "opa %s\n%s\n%d %t %t %q", version.Version, b.opts.Key,
+		b.version, b.opts.Print != nil, b.opts.KnowNetwork, b.opts.AllowNet))
 	return filepath.Join(b.opts.CacheDir, "compiled", hex.EncodeToString(sum[:16]))
 }

@@ -27,6 +27,7 @@ type OpenOptions struct {
 	Typed       map[string]string  // what a path of OpenDir or Data is called in messages, where that differs
 	RegoVersion string             // of modules whose manifest says nothing: rego.v0, rego.v0v1, rego.v1 (default)
 	AllowNet    []string           // hosts that http.send and net.lookup_ip_addr may reach; none: a policy that calls them does not compile
+	KnowNetwork bool               // such a policy compiles, and the functions fail unless AllowNet says otherwise: their answers were recorded
 	CacheDir    string             // a folder for verdicts ("this bundle compiles"); empty: none
 	Key         string             // the bundle's digest, names its verdict; empty: none
 	Trusted     bool               // built by us: the pre-scan has seen it, and modules no query reaches need not be compiled
@@ -111,10 +112,14 @@ func newBundle(o OpenOptions) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	caps := evalCapabilities(version, o.AllowNet)
+	if o.KnowNetwork {
+		caps = testCapabilities(version, o.AllowNet)
+	}
 	return &Bundle{
 		opts:     o,
 		version:  version,
-		caps:     evalCapabilities(version, o.AllowNet),
+		caps:     caps,
 		data:     &node{},
 		prepared: map[prepareKey]*prepared{},
 	}, nil

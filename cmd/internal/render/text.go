@@ -33,6 +33,8 @@ func (p *Printer) text(v any) (string, error) {
 		return p.testReport(v), nil
 	case *builtins.CheckReport:
 		return p.checkReport(v), nil
+	case *builtins.Comparison:
+		return p.comparison(v), nil
 	case []any:
 		return p.list(v)
 	case []string:
