@@ -19,6 +19,7 @@ type Grants struct {
 	Who     string         // the recipe, as policy.lock names it: "oci://ghcr.io/acme/recipes:v1"
 	Needs   artifact.Needs // what was granted
 	Package fs.FS          // its own files, which it reads as ":NAME"
+	Ask     string         // what a person types before a need to grant it: "policy recipe add REF --grant"
 }
 
 // gate is what one recipe may do, for all of its calls.
@@ -122,7 +123,7 @@ func (g *gate) may(kind, value string) error {
 
 func (g *gate) denied(kind, value string) error {
 	return fault.New(fault.Denied, value, "%s was not granted to %s", words[kind], g.Who).
-		WithHint("if it shall be: policy recipe add %s --grant %s", g.Who, artifact.Need{Kind: kind, Value: value})
+		WithHint("if it shall be: %s %s", g.Ask, artifact.Need{Kind: kind, Value: value})
 }
 
 // words say what each kind of need is.

@@ -245,7 +245,7 @@ func (r *run) exec(m *module, body bool) error {
 
 // resolve finds which file name means in a load statement of from.
 func (l *loader) resolve(from *module, name string) (*module, error) {
-	pkg, file, err := splitPackage(name)
+	pkg, file, err := SplitLoad(name)
 	if err != nil {
 		return nil, err
 	}

@@ -33,9 +33,9 @@ type opened struct {
 	err error
 }
 
-// splitPackage cuts what a load statement names into the package, empty when it
-// names none, and the file in it.
-func splitPackage(name string) (pkg, file string, err error) {
+// SplitLoad cuts what a load statement names into the package, empty when it
+// names none, and the file in it. It fails with Script.
+func SplitLoad(name string) (pkg, file string, err error) {
 	scheme, rest, found := strings.Cut(name, "://")
 	switch {
 	case found && scheme != "oci":
@@ -94,7 +94,7 @@ func (l *loader) open(ctx context.Context, modules []*module) error {
 	var all sync.WaitGroup
 	for _, m := range modules {
 		for _, load := range m.loads() {
-			name, _, err := splitPackage(load.ModuleName())
+			name, _, err := SplitLoad(load.ModuleName())
 			key := wanted{m.Recipe, name}
 			known := l.packages[key]
 			if err != nil || name == "" || known != nil && known.err == nil || asked[key] != nil {
@@ -148,7 +148,7 @@ func Loads(text []byte) (all []string) {
 		return nil
 	}
 	for _, load := range m.loads() {
-		name, _, err := splitPackage(load.ModuleName())
+		name, _, err := SplitLoad(load.ModuleName())
 		if err == nil && name != "" && !slices.Contains(all, name) {
 			all = append(all, name)
 		}

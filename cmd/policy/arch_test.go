@@ -30,9 +30,9 @@ var rooms = map[string][]string{
 	"cmd/internal/lsp":            {"runtime/fault", "github.com/creachadair/jrpc2", "github.com/creachadair/jrpc2/handler"},
 	"cmd/internal/journal":        {"runtime/fault", "builtins"},
 	"cmd/internal/manpage":        {"github.com/alecthomas/kong"},
-	"cmd/internal/project":        {"runtime/fault", "builtins", "builtins/artifact", "github.com/pelletier/go-toml/", "golang.org/x/mod/"},
+	"cmd/internal/project":        {"runtime/fault", "builtins", "builtins/artifact", "builtins/lockfile", "github.com/pelletier/go-toml/", "golang.org/x/mod/"},
 	"cmd/internal/render":         {"runtime/fault", "builtins", "github.com/alecthomas/kong", "github.com/vbauerster/mpb/", "golang.org/x/term", "golang.org/x/text/", "golang.org/x/sys/", "github.com/mattn/go-runewidth", "go.yaml.in/", "github.com/goccy/go-yaml", "sigs.k8s.io/yaml"},
-	"cmd/policy":                  {"runtime", "runtime/fault", "stdlib", "builtins", "cmd/internal/", "github.com/alecthomas/kong", "golang.org/x/term", "golang.org/x/sync/errgroup", "github.com/aymanbagabas/go-udiff"},
+	"cmd/policy":                  {"runtime", "runtime/fault", "stdlib", "builtins", "builtins/artifact", "builtins/lockfile", "cmd/internal/", "github.com/alecthomas/kong", "golang.org/x/term", "golang.org/x/sync/errgroup", "github.com/aymanbagabas/go-udiff"},
 }
 
 // heavy are packages that must never be linked into the command: they cost

@@ -140,7 +140,7 @@ func (p *pipeline) onlyPrompt(c *call, words []string, tail int) bool {
 // that are optional may be left out though the function needs them.
 func (p *pipeline) grammar(flags *hostFlags, offered []runtime.Function, doc string, optional ...string) (*kong.Kong, map[string]*function, error) {
 	options := append(p.kongOptions(),
-		kong.Name("policy run "+p.source.Name),
+		kong.Name("policy run "+p.typed),
 		kong.Description(doc),
 		kong.ExplicitGroups([]kong.Group{{Key: "Functions", Title: "Functions:"}, {Key: "Tasks", Title: "Tasks:"}, {Key: "Run", Title: "Flags of policy run:"}, {Key: "Global flags", Title: "Global flags:"}}),
 		kong.PostBuild(functionFlagsWin))
@@ -155,7 +155,7 @@ func (p *pipeline) grammar(flags *hostFlags, offered []runtime.Function, doc str
 	}
 	parser, err := kong.New(flags, options...)
 	if err != nil {
-		return nil, nil, fault.New(fault.Script, p.source.Name, "its functions make no command line: %w", err)
+		return nil, nil, fault.New(fault.Script, p.typed, "its functions make no command line: %w", err)
 	}
 	return parser, commands, nil
 }
@@ -205,19 +205,19 @@ func (p *pipeline) noFunction(functions []runtime.Function, words []string) erro
 		names = append(names, t.Name)
 	}
 	if len(names) == 0 {
-		return fault.New(fault.Usage, p.source.Name, "has no public function to run").WithHint("define one: def main(): …")
+		return fault.New(fault.Usage, p.typed, "has no public function to run").WithHint("define one: def main(): …")
 	}
 	for _, w := range words {
 		if !strings.HasPrefix(w, "-") {
-			f := fault.New(fault.Usage, p.source.Name, "has no function or task %q and no main; it has %s", w, strings.Join(names, ", "))
+			f := fault.New(fault.Usage, p.typed, "has no function or task %q and no main; it has %s", w, strings.Join(names, ", "))
 			if near := fault.Nearest(w, names); near != "" {
 				return f.WithHint("did you mean %q?", near)
 			}
 			return f
 		}
 	}
-	return fault.New(fault.Usage, p.source.Name, "has no main; name one of its functions or tasks: %s", strings.Join(names, ", ")).
-		WithHint("policy run %s %s --help", p.source.Name, names[0])
+	return fault.New(fault.Usage, p.typed, "has no main; name one of its functions or tasks: %s", strings.Join(names, ", ")).
+		WithHint("policy run %s %s --help", p.typed, names[0])
 }
 
 // functionFlagsWin drops the host's flags that a function has, too.

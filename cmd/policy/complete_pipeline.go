@@ -20,7 +20,7 @@ func (c *completer) pipeline(ctx context.Context, place complete.Place, typed st
 	text := readPipeline(file)
 	functions := runtime.Outline(text)
 	tasks := taskNames(runtime.OutlineTasks(text))
-	p := &pipeline{app: c.app, source: runtime.Source{Name: file}}
+	p := &pipeline{app: c.app, typed: file, source: runtime.Source{Name: file}}
 	chosen := p.choose(functions, words)
 	names := functionNames(functions).And(tasks).Beginning(typed)
 	if first := slices.IndexFunc(tasks.Candidates, func(t complete.Candidate) bool { return slices.Contains(words, t.Word) }); chosen == nil && first >= 0 {

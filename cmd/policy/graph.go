@@ -69,11 +69,11 @@ type graphRow struct {
 // graph is the answer of --graph: the tasks, each behind those it waits for.
 func (p *pipeline) graph(tasks []runtime.Task, as graphFormat, format render.Format) (any, error) {
 	if len(tasks) == 0 {
-		return nil, fault.New(fault.Usage, p.source.Name, "registers no tasks").WithHint(`register one at the top level of the file: task("build", build)`)
+		return nil, fault.New(fault.Usage, p.typed, "registers no tasks").WithHint(`register one at the top level of the file: task("build", build)`)
 	}
 	switch {
 	case as == "dot":
-		return dotGraph(p.source.Name, tasks), nil
+		return dotGraph(p.typed, tasks), nil
 	case as == "mermaid":
 		return mermaidGraph(tasks), nil
 	case format == render.JSON || format == render.YAML:

@@ -13,7 +13,7 @@ func loadProject(dir string) (*project.Project, error) { return project.Load(dir
 // projectOf is the project of a pipeline: that of its folder; for what is no file,
 // that of the working folder.
 func projectOf(source runtime.Source) (*project.Project, error) {
-	if source.Name == "-" || source.Name == "-e" {
+	if source.Name == "-" || source.Name == "-e" || isRecipeFile(source.Name) {
 		return loadProject(".")
 	}
 	return loadProject(filepath.Dir(source.Name))

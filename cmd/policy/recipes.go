@@ -41,6 +41,7 @@ type recipes struct {
 	used  map[string]*usedRecipe // by the ID of its package
 	named map[string]string      // by what traces show, the ID
 	added []lockfile.Entry
+	main  *usedRecipe // when a file of a recipe is run itself
 }
 
 // connect gives the Env that recipes of a project are fetched with, when one is
@@ -52,6 +53,7 @@ type usedRecipe struct {
 	*builtins.Recipe
 	Granted artifact.Needs
 	root    *usedRecipe // the one in policy.lock that it is loaded for; nil: itself
+	ask     string      // what to type before a need to grant it
 }
 
 // recipesOf are those of the project in which a pipeline lies.
@@ -128,8 +130,11 @@ func (r *recipes) pinned(ctx context.Context, ref string) (*usedRecipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &usedRecipe{Recipe: recipe, Granted: pin.Needs}, nil
+	return &usedRecipe{Recipe: recipe, Granted: pin.Needs, ask: addTo(key)}, nil
 }
+
+// addTo is what to type to grant more to a recipe that is pinned.
+func addTo(key string) string { return "policy recipe add " + key + " --grant" }
 
 // lockKey is what policy.lock calls a recipe: a digest that was typed belongs to it.
 func lockKey(n artifact.Name) string {
@@ -160,7 +165,7 @@ func (r *recipes) unpinned(ctx context.Context, n artifact.Name, key string) (*u
 	r.mu.Lock()
 	r.added = append(r.added, pin)
 	r.mu.Unlock()
-	return &usedRecipe{Recipe: recipe}, nil
+	return &usedRecipe{Recipe: recipe, ask: addTo(key)}, nil
 }
 
 // resolve asks which recipe a name stands for now, and gives its line of the lock,
@@ -210,7 +215,7 @@ func (r *recipes) dependency(ctx context.Context, from, name string) (*runtime.P
 	if loader.root != nil {
 		root = loader.root
 	}
-	return r.offer(&usedRecipe{Recipe: recipe, root: root}), nil
+	return r.offer(&usedRecipe{Recipe: recipe, root: root, ask: root.ask}), nil
 }
 
 // offer is the package of a recipe. A recipe that several load is one for each
@@ -295,7 +300,7 @@ func (c *confined) env(call runtime.Call) *builtins.Env {
 		c.recipes.mu.Lock()
 		u := c.recipes.used[id]
 		c.recipes.mu.Unlock()
-		narrow = c.whole.Grant(builtins.Grants{Who: u.Ref, Needs: u.grants(), Package: u.Files})
+		narrow = c.whole.Grant(builtins.Grants{Who: u.Ref, Needs: u.grants(), Package: u.Files, Ask: u.ask})
 		c.envs[id] = narrow
 	}
 	return narrow.Show(call.Passed)

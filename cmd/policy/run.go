@@ -40,6 +40,8 @@ type runFlags struct {
 
 	Frozen bool `help:"Refuse recipes that policy.lock does not pin, instead of pinning them; CI=true does so, too."`
 
+	Grant []string `sep:"none" placeholder:"NEED" help:"Grant this to the recipe that is run from its registry: read:HOST/ORG/*, write:HOST/ORG/NAME, delete:…, files:FOLDER, files:FOLDER:rw, env:NAME; needs is all that it says it needs."`
+
 	AllowRead  []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the pipeline may read."`
 	AllowWrite []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the pipeline may read and write."`
 	rehearsing
@@ -64,7 +66,7 @@ func (c *runCommand) run(ctx context.Context, a *app, flags *config.Flags) error
 		return err
 	}
 	a.printer.Format = c.Output
-	p := &pipeline{app: a, source: source, summary: a.newSummary()}
+	p := &pipeline{app: a, typed: source.Name, source: source, summary: a.newSummary()}
 	if err := p.load(ctx, flags, p.pinning(words, len(c.Args))); err != nil {
 		return err
 	}
@@ -105,6 +107,9 @@ func (c *runCommand) source(a *app) (runtime.Source, []string, error) {
 			return runtime.Source{}, nil, fault.File("standard input", err)
 		}
 		return runtime.Source{Name: "-", Text: text}, rest, tooLarge("standard input", text)
+	}
+	if isRecipeFile(file) {
+		return runtime.Source{Name: file}, rest, nil // it is read when the recipe is there
 	}
 	text, err := os.ReadFile(file)
 	if err != nil && strings.HasPrefix(file, "-") {
@@ -149,6 +154,7 @@ func unreadable(file string, err error) error {
 // pipeline is a loaded file and what its verbs work with.
 type pipeline struct {
 	*app
+	typed   string // what was asked for: a file, "-", "-e"
 	source  runtime.Source
 	host    *runtime.Host
 	program *runtime.Program
@@ -163,6 +169,11 @@ func (p *pipeline) load(ctx context.Context, flags *config.Flags, pinning pinnin
 	defer done()
 	if p.recipes, err = p.recipesOf(p.source, pinning, connect); err != nil {
 		return err
+	}
+	if isRecipeFile(p.typed) {
+		if p.source, err = p.recipes.run(ctx, p.typed); err != nil {
+			return err
+		}
 	}
 	root := p.recipes.project.Root
 	p.printer.Actions.AddFolder(root)
@@ -257,6 +268,9 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 		return err
 	}
 	env := s.env.WithFiles(files)
+	if err := p.recipes.permit(c.host.Grant); err != nil {
+		return err
+	}
 	p.envs = p.recipes.confine(env)
 	defer p.envs.Close()
 	if err := p.setClock(env); err != nil {
@@ -282,7 +296,7 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 		err = context.Cause(s.ctx)
 	}
 	if s.rehearsal == nil {
-		p.summary.write(p.printer, s.env.Events, p.source.Name+" "+c.function, err)
+		p.summary.write(p.printer, s.env.Events, p.typed+" "+c.function, err)
 	}
 	if c.host.Interactive {
 		return p.converse(s, s.answer(result, err))

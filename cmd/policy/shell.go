@@ -36,7 +36,7 @@ Example:
 
 func (c *shellCommand) run(ctx context.Context, a *app, flags *config.Flags) error {
 	a.printer.Format = c.Output
-	p := &pipeline{app: a, source: runtime.Source{Name: "shell"}}
+	p := &pipeline{app: a, typed: "shell", source: runtime.Source{Name: "shell"}}
 	if c.File == "-" {
 		return fault.New(fault.Usage, "-", "standard input has the lines").WithHint("policy shell, without a file")
 	}
@@ -45,6 +45,7 @@ func (c *shellCommand) run(ctx context.Context, a *app, flags *config.Flags) err
 		if p.source, _, err = (&runCommand{Args: []string{c.File}}).source(a); err != nil {
 			return err
 		}
+		p.typed = p.source.Name
 	}
 	if err := p.load(ctx, flags, p.pinning(nil, 0)); err != nil {
 		return err
@@ -98,9 +99,9 @@ func (p *pipeline) greeting() string {
 	}
 	switch {
 	case len(names) > 0:
-		return p.source.Name + " has " + strings.Join(names, ", ")
+		return p.typed + " has " + strings.Join(names, ", ")
 	case p.source.Text != nil:
-		return p.source.Name + " is loaded"
+		return p.typed + " is loaded"
 	}
 	return "Starlark, with the verbs of policy"
 }

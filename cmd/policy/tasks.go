@@ -64,7 +64,7 @@ func (p *pipeline) namesTask(functions []runtime.Function, words []string) bool 
 // parseTasks reads words as tasks and flags of the host.
 func (p *pipeline) parseTasks(words []string, tail int) (*call, error) {
 	flags := new(taskWords)
-	parser, err := kong.New(flags, append(p.kongOptions(), kong.Name("policy run "+p.source.Name))...)
+	parser, err := kong.New(flags, append(p.kongOptions(), kong.Name("policy run "+p.typed))...)
 	if err != nil {
 		return nil, fmt.Errorf("the grammar of tasks: %w", err)
 	}
