@@ -31,6 +31,8 @@ var walkers = []string{"all", "any", "bytes", "dict", "enumerate", "list", "max"
 func guards() starlark.StringDict {
 	env := starlark.StringDict{
 		guardName:               starlark.NewBuiltin(guardName, guarded),
+		joinName:                starlark.NewBuiltin(joinName, joined),
+		extendName:              starlark.NewBuiltin(extendName, extended),
 		replaceName + guardName: starlark.NewBuiltin(replaceName, guardedAttr),
 		"getattr":               around("getattr", getattr),
 		"int":                   around("int", parseInt),

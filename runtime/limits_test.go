@@ -228,6 +228,13 @@ func TestGuards(t *testing.T) {
 		"product":  "x = 3\nfor _ in range(40):\n  x = x * x",
 		"in place": "x = 3\nfor _ in range(40):\n  x *= x",
 		"digits":   `int("f" * 100000000, 16)`,
+		"double":   "x = 'x'\nfor _ in range(40):\n  x = x + x",
+		"grow":     "x = 'x'\nfor _ in range(40):\n  x += x",
+		"bytes":    "x = b'x'\nfor _ in range(40):\n  x = x + x",
+		"lists":    "x = [1]\nfor _ in range(40):\n  x = x + x",
+		"extended": "x = [1]\nfor _ in range(40):\n  x += x",
+		"tuples":   "x = (1,)\nfor _ in range(40):\n  x += x",
+		"mixed":    "x = 'x' * 200000000\nd = {'a': x}\nd['a'] += d['a']",
 	}
 	for _, f := range []string{"all", "any", "dict", "enumerate", "list", "max", "min", "reversed", "set", "sorted", "tuple"} {
 		refused[f] = f + "(range(1, 1000000000000))"
@@ -250,7 +257,13 @@ struct(replace = 1).replace == 1 or fail(3)
 getattr("aa", "replace")("a", "b") + getattr(1, "x", "c") == "bbc" or fail(4)
 (list(range(3)), max([1, 3], key = lambda x: -x), int("ff", 16)) == ([0, 1, 2], 1, 255) or fail(5)
 (sorted([1, 2], reverse = True), dict(a = 1), zip([1], "b".elems())) == ([2, 1], {"a": 1}, [(1, "b")]) or fail(6)
-(1 << 500) * (1 << 500) == 1 << 500 << 500 or fail(7)`
+(1 << 500) * (1 << 500) == 1 << 500 << 500 or fail(7)
+x = [0] * 200000
+y = x
+y += x
+(len(x), x + (y + [1])) == (400000, x + x + [1]) or fail(8)
+a, b = "a" * 2000000, "b"
+(len(a + b + a), a + b == a + "b", (1, 2) + tuple([3]), 1 + len(b)) == (4000001, True, (1, 2, 3), 2) or fail(9)`
 	if err := run(t.Context(), t, runtime.Limits{}, plain); err != nil {
 		t.Errorf("got %s", show(err))
 	}
