@@ -16,7 +16,7 @@ import (
 
 // BuildArgs are the arguments of [Build].
 type BuildArgs struct {
-	Paths       []string          `arg:"" complete:"file" help:"Folders, Rego or data files, and bundle tarballs that make up the policy."`
+	Paths       []string          `arg:"" cli:"optional" complete:"file" help:"Folders, Rego or data files, and bundle tarballs that make up the policy."`
 	Tag         []Ref             `short:"t" default:"default" help:"Name of the image; the first names it, the others tag it too."`
 	Annotations map[string]string `short:"a" mapsep:"," help:"Annotation of the manifest, KEY=VALUE."`
 	Revision    string            `short:"r" help:"Revision of the sources, for example a git commit; kept in the bundle and as an annotation."`
@@ -90,10 +90,18 @@ func Build(ctx context.Context, e *Env, args *BuildArgs) (*Image, error) {
 	return image, nil
 }
 
+// untagged is the name of an image that nobody named, as opcr policy has it.
+const untagged = "default"
+
+// Named reports whether the image was given a name.
+func (args *BuildArgs) Named() bool {
+	return len(args.Tag) > 1 || len(args.Tag) == 1 && args.Tag[0].text != untagged
+}
+
 func (args *BuildArgs) names(e *Env) ([]artifact.Name, error) {
 	tags := args.Tag
 	if len(tags) == 0 {
-		tags = []Ref{{"default"}}
+		tags = []Ref{{untagged}}
 	}
 	var names []artifact.Name
 	for _, r := range tags {

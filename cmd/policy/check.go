@@ -22,6 +22,7 @@ import (
 type checkCommand struct {
 	Output render.Format `default:"text" enum:"text,table,json,yaml,github,sarif" help:"Format of the report: text, table, json, yaml, github or sarif."`
 	builtins.CheckArgs
+	ofProject
 }
 
 func (*checkCommand) Help() string {
@@ -31,7 +32,8 @@ one, and for what is unused, unreachable, hidden or wrongly documented. Nothing
 of them is run. What is found ends with exit code 1.
 
 A folder with pipelines, and no Rego files of its own, holds several policies:
-each folder in it is checked alone, with its data at its root.
+each folder in it is checked alone, with its data at its root. Without PATHS, a
+project that lists its policies in policy.toml is checked as a whole.
 
 Example:
 
@@ -52,17 +54,28 @@ func (c *checkCommand) run(ctx context.Context, a *app, flags *config.Flags) err
 }
 
 func (c *checkCommand) check(ctx context.Context, s *session) (*builtins.CheckReport, error) {
+	places, alone, err := c.searched(s, c.Paths)
+	if err != nil {
+		return nil, err
+	}
+	if places != nil {
+		c.Paths = places
+	}
 	found, err := findTests(c.Where(), c.Ignore)
 	if err != nil {
 		return nil, err
 	}
+	if alone != nil {
+		found.policies = alone
+	}
 	report := new(builtins.CheckReport)
+	var broken []error
 	scripts := slices.Concat(found.scripts, found.tests)
 	for _, policy := range found.policies {
 		args := c.CheckArgs
 		args.Paths = policy
 		if err := builtins.CheckRego(ctx, s.env, &args, report); err != nil {
-			return nil, err
+			broken = append(broken, err)
 		}
 	}
 	if len(found.policies)+len(scripts) == 0 {
@@ -70,6 +83,13 @@ func (c *checkCommand) check(ctx context.Context, s *session) (*builtins.CheckRe
 	}
 	if err := s.checkScripts(ctx, scripts, report); err != nil {
 		return nil, err
+	}
+	if err := fault.Join(broken...); err != nil {
+		if len(report.Findings) == 0 {
+			return nil, err
+		}
+		report, mistakes := c.Judge(report)
+		return report, fault.Join(err, mistakes)
 	}
 	return c.Judge(report)
 }

@@ -54,8 +54,9 @@ func entries() []entry {
 }
 
 // composites are the commands of verbs that do more than the verb does: pipelines
-// are checked and tested beside policies.
+// are checked and tested beside policies, and a project lists what it builds.
 var composites = map[string]func() any{
+	"build": func() any { return new(buildCommand) },
 	"check": func() any { return new(checkCommand) },
 	"test":  func() any { return new(testCommand) },
 }
@@ -128,7 +129,7 @@ func (a *app) grammar(flags *config.Flags, commands []entry) (*kong.Kong, error)
 		kong.Name("policy"),
 		kong.Description("Pipelines for authorization policies: build, judge, test and ship them."),
 		kong.ExplicitGroups(groups()),
-		kong.PostBuild(dropScriptOnly))
+		kong.PostBuild(dropScriptOnly), kong.PostBuild(relaxOptional))
 	for _, c := range commands {
 		options = append(options, c.option())
 	}
@@ -210,6 +211,19 @@ func dropScriptOnly(k *kong.Kong) error {
 			}
 		}
 		node.Flags = kept
+	}
+	return nil
+}
+
+// relaxOptional lets the arguments marked cli:"optional" be left out on the command
+// line, where the project may say what they are.
+func relaxOptional(k *kong.Kong) error {
+	for _, node := range k.Model.Leaves(false) {
+		for _, arg := range node.Positional {
+			if arg.Tag.Get("cli") == "optional" {
+				arg.Required = false
+			}
+		}
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ func (c *completer) kinds() map[string]offer {
 		"folder":     paths(complete.Paths{}),
 		"image":      c.suggest(builtins.SuggestImages),
 		"pipeline":   c.pipeline,
+		"policy":     policyNames,
 		"repository": c.suggest(builtins.SuggestRepositories),
 		"server":     c.suggest(builtins.SuggestServers),
 		"template":   templates,
@@ -66,6 +67,17 @@ func verbs(context.Context, complete.Place, string) (a complete.Answer) {
 	}
 	for _, m := range modules() {
 		a.Candidates = append(a.Candidates, complete.Candidate{Word: m, About: "of the standard library"})
+	}
+	return a
+}
+
+func policyNames(context.Context, complete.Place, string) (a complete.Answer) {
+	p, err := loadProject(".")
+	if err != nil {
+		return a
+	}
+	for _, policy := range p.Policies {
+		a.Candidates = append(a.Candidates, complete.Candidate{Word: policy.Name, About: policy.Path})
 	}
 	return a
 }

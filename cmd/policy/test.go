@@ -20,10 +20,13 @@ import (
 type testCommand struct {
 	Output render.Format `default:"text" enum:"text,table,json,yaml,junit" help:"Format of the report: text, table, json, yaml or junit."`
 	builtins.TestArgs
+	ofProject
 	CoverageLcov string `placeholder:"FILE" complete:"file" help:"File to write the coverage to as an LCOV tracefile; turns coverage on."`
 	CoverageHTML string `name:"coverage-html" placeholder:"FILE" complete:"file" help:"File to write the coverage to as a page that shows the lines; turns coverage on."`
 	Update       bool   `help:"Write the golden files of the tests of pipelines that run, instead of comparing with them."`
 	Watch        bool   `help:"Run the tests again whenever a file below the paths changes, until Ctrl-C."`
+
+	alone [][]string // the policies of the project; nil: those found below the paths
 }
 
 func (*testCommand) Help() string {
@@ -32,7 +35,8 @@ test_…, with one parameter t, in files called *_test.star. Each of the latter
 has a store, registries and files of its own, and no network.
 
 A folder with pipelines, and no Rego files of its own, holds several policies:
-each folder in it is tested alone, with its data at its root.
+each folder in it is tested alone, with its data at its root. Without PATHS, a
+project that lists its policies in policy.toml is tested as a whole.
 
 Example:
 
@@ -47,6 +51,11 @@ func (c *testCommand) run(ctx context.Context, a *app, flags *config.Flags) erro
 		return err
 	}
 	defer s.Close()
+	if places, alone, err := c.searched(s, c.Paths); err != nil {
+		return fault.In("test", "", err)
+	} else if places != nil {
+		c.Paths, c.alone = places, alone
+	}
 	c.Coverage = c.Coverage || c.CoverageLcov != "" || c.CoverageHTML != ""
 	if c.Watch {
 		s.stop() // nothing of the tests is progress
@@ -61,6 +70,9 @@ func (c *testCommand) test(ctx context.Context, s *session) (*builtins.TestRepor
 	found, err := findTests(c.Where(), c.Ignore)
 	if err != nil {
 		return nil, fault.In("test", "", err)
+	}
+	if c.alone != nil {
+		found.policies = c.alone
 	}
 	report := &builtins.TestReport{Results: []builtins.TestResult{}}
 	cover := newTestCoverage(&c.TestArgs)

@@ -63,7 +63,7 @@ func (p *Project) recipes(d *document) take {
 }
 
 func (p *Project) policies(d *document) take {
-	known := map[string]bool{}
+	known, tags := map[string]bool{}, map[string]string{}
 	return d.list("tables, each begun with [[policy]]", func(at string, value any) error {
 		var one Policy
 		err := d.table(map[string]take{
@@ -86,7 +86,15 @@ func (p *Project) policies(d *document) take {
 		if one.Tag == "" {
 			one.Tag = one.Name
 		}
-		known[one.Name] = true
+		tag, err := artifact.ParseName(one.Tag, artifact.DefaultDomain)
+		if err != nil { // a name may be none of an image
+			return d.fault(at, "the policy %q has no tag", one.Name).WithHint(`name its image: tag = "ghcr.io/acme/%s"`, strings.ToLower(one.Name))
+		}
+		if other, ok := tags[tag.Tagged()]; ok {
+			return d.fault(at, "the policies %q and %q have one tag, %s", other, one.Name, one.Tag).
+				WithHint("an image is one policy: give each a tag of its own")
+		}
+		known[one.Name], tags[tag.Tagged()] = true, one.Name
 		p.Policies = append(p.Policies, one)
 		return nil
 	})

@@ -141,6 +141,8 @@ func TestMistakes(t *testing.T) {
 		"drive":               {"[[policy]]\nname='a'\npath='C:/x'", `line 3: policy.path: "C:/x" is not a path below`, ""},
 		"tag":                 {"[[policy]]\nname='a'\npath='a'\ntag='A B'", "line 4: policy.tag: ", "a reference looks like ghcr.io/org/name:tag"},
 		"tag with a digest":   {"[[policy]]\nname='a'\npath='a'\ntag='a@sha256:9c1fbb9a5b0c0ed2c3b5b5a5d16f3a8b1f8d3c3f5b5a5d16f3a8b1f8d3c3f5b5'", "line 4: policy.tag: a digest cannot be chosen", ""},
+		"tag from the name":   {"[[policy]]\nname='Authz'\npath='a'", `line 1: the policy "Authz" has no tag`, `name its image: tag = "ghcr.io/acme/authz"`},
+		"one tag":             {"[[policy]]\nname='a'\npath='a'\n\n[[policy]]\nname='b'\npath='b'\ntag='docker.io/library/a:latest'", `line 5: the policies "a" and "b" have one tag`, ""},
 		"nameless recipe":     {"[recipe]\nversion='1.0.0'", "line 1: the recipe has no name", ""},
 		"versionless recipe":  {"[recipe]\nname='a'", "line 1: the recipe has no version", ""},
 		"version":             {"[recipe]\nname='a'\nversion='1.0'", `line 3: recipe.version: "1.0" is not a semantic version such as 1.2.0`, ""},
