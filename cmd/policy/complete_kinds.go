@@ -23,6 +23,7 @@ func (c *completer) kinds() map[string]offer {
 		"file":       paths(complete.Paths{Files: true}),
 		"folder":     paths(complete.Paths{}),
 		"image":      c.suggest(builtins.SuggestImages),
+		"pinned":     c.pinned,
 		"pipeline":   c.pipeline,
 		"policy":     policyNames,
 		"repository": c.suggest(builtins.SuggestRepositories),

@@ -8,13 +8,27 @@ import (
 	"github.com/policyhost/policy/builtins/lockfile"
 	"github.com/policyhost/policy/cmd/internal/config"
 	"github.com/policyhost/policy/cmd/internal/project"
+	"github.com/policyhost/policy/cmd/internal/render"
 	"github.com/policyhost/policy/runtime"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
 type recipeCommand struct {
+	New     recipeNew     `cmd:"" help:"Write the beginning of a recipe into a folder."`
 	Add     recipeAdd     `cmd:"" help:"Pin a recipe in policy.lock, and grant what it needs."`
+	Rm      recipeRm      `cmd:"" help:"Take a recipe out of policy.lock and policy.toml."`
 	Publish recipePublish `cmd:"" help:"Check, test, pack and push the recipe in a folder."`
+}
+
+// texted is an answer that has a text of its own.
+type texted interface{ text() string }
+
+// shownAs is an answer as its format wants it.
+func (o output) shownAs(result any) any {
+	if t, ok := result.(texted); ok && (o.Output == render.Text || o.Output == render.Table) {
+		return t.text()
+	}
+	return result
 }
 
 // onShelf opens what a command about recipes of the project around it works with.
@@ -33,7 +47,7 @@ func (a *app) onShelf(ctx context.Context, flags *config.Flags, format output, w
 	if err == nil {
 		result, err = work(s.ctx, s, r)
 	}
-	return s.answer(result, fault.In("recipe", "", err))
+	return s.answer(format.shownAs(result), fault.In("recipe", "", err))
 }
 
 // pinnedRecipe is a line of policy.lock, and what it is about.
@@ -51,8 +65,8 @@ type pinnedRecipe struct {
 	line string
 }
 
-// String is the line of policy.lock.
-func (p *pinnedRecipe) String() string { return p.line }
+// text is the line of policy.lock.
+func (p *pinnedRecipe) text() string { return p.line }
 
 func describePin(r *builtins.Recipe, pin lockfile.Entry, alias string) *pinnedRecipe {
 	return &pinnedRecipe{

@@ -67,7 +67,7 @@ func (p *Project) policies(d *document) take {
 	return d.list("tables, each begun with [[policy]]", func(at string, value any) error {
 		var one Policy
 		err := d.table(map[string]take{
-			"name":        d.text(&one.Name, checkWord),
+			"name":        d.text(&one.Name, CheckWord),
 			"path":        d.text(&one.Path, checkPath),
 			"tag":         d.text(&one.Tag, checkTag),
 			"entrypoints": d.texts(&one.Entrypoints, lineOfText),
@@ -104,7 +104,7 @@ func (p *Project) recipe(d *document) take {
 	return func(at string, value any) error {
 		r := new(Recipe)
 		err := d.table(map[string]take{
-			"name":        d.text(&r.Name, checkWord),
+			"name":        d.text(&r.Name, CheckWord),
 			"version":     d.text(&r.Version, checkVersion),
 			"description": d.text(&r.Description, lineOfText),
 			"source":      d.text(&r.Source, checkSource),
@@ -196,8 +196,9 @@ func lineOfText(s string) error {
 	return nil
 }
 
-// checkWord takes letters, digits, _ and -, a letter first, at most 64.
-func checkWord(s string) error {
+// CheckWord takes what recipes, policies and aliases are called: letters, digits, _
+// and -, a letter first, at most 64. It fails with Invalid for anything else.
+func CheckWord(s string) error {
 	for i, c := range []byte(s) {
 		letter, later := 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9' || c == '_' || c == '-'
 		if !letter && (i == 0 || !later) {
@@ -215,7 +216,7 @@ func checkAlias(s string) error {
 	if s == "std" {
 		return fault.New(fault.Invalid, "", "@std is the standard library: another alias is needed")
 	}
-	if checkWord(s) != nil {
+	if CheckWord(s) != nil {
 		return fault.New(fault.Invalid, "", "%q is no alias: letters, digits, _ and - only, a letter first, at most 64", s)
 	}
 	return nil
