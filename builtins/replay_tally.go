@@ -49,7 +49,7 @@ type FlipGroup struct {
 	Before   Verdict `json:"before"`
 	After    Verdict `json:"after"`
 	Count    int64   `json:"count"`
-	Examples []Flip  `json:"examples"` // the first of them
+	Examples []Flip  `json:"examples"` // the first of them, with inputs that differ
 }
 
 // Flip is a decision that changed.
@@ -155,9 +155,14 @@ func (t *tally) count(r *replayer, a *asked) {
 		g = &FlipGroup{Query: key.query, Before: key.before, After: key.after, Examples: []Flip{}}
 		t.groups[key] = g
 	}
-	if g.Count++; len(g.Examples) < t.args.Examples {
+	if g.Count++; g.wants(t.args, a.Input) {
 		g.Examples = append(g.Examples, a.change(diff))
 	}
+}
+
+// wants reports whether an example with this input tells more than those there are.
+func (g *FlipGroup) wants(args *ReplayArgs, input string) bool {
+	return len(g.Examples) < args.Examples && !slices.ContainsFunc(g.Examples, func(x Flip) bool { return string(x.Input) == input })
 }
 
 func (v *Verdicts) count(verdict Verdict) {
@@ -309,7 +314,11 @@ func (t *tally) add(o *tally) {
 			continue
 		}
 		g.Count += og.Count
-		g.Examples = append(g.Examples, og.Examples[:min(len(og.Examples), t.args.Examples-len(g.Examples))]...)
+		for _, x := range og.Examples {
+			if g.wants(t.args, string(x.Input)) {
+				g.Examples = append(g.Examples, x)
+			}
+		}
 	}
 	for i := range o.by {
 		for text, ov := range o.by[i] {
