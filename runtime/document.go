@@ -34,7 +34,7 @@ type level struct {
 
 // chunk is how many converted values are kept together: who reads a few makes room for
 // a few.
-const chunk = 64
+const chunk = 16
 
 // newDocument is text as a document, nil when it is small or neither object nor array.
 func newDocument(text []byte) starlark.Value {
@@ -58,6 +58,11 @@ type lazy interface {
 func (d *document) level() *level {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.found()
+}
+
+// found is what the document is made of, under mu.
+func (d *document) found() *level {
 	if d.levels == nil {
 		l, err := scanLevel(d.text)
 		if err != nil {
@@ -72,9 +77,9 @@ func (d *document) len() int { return len(d.level().spans) }
 
 // value converts the value at i.
 func (d *document) value(i int) (starlark.Value, error) {
-	l := d.level()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	l := d.found()
 	if l.values[i/chunk] == nil {
 		l.values[i/chunk] = new([chunk]starlark.Value)
 	}
