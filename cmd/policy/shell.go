@@ -60,6 +60,9 @@ type starShell struct {
 	*dialogue
 	pipeline *pipeline
 	starlark *runtime.Session
+
+	typed string // that was read last, and how much of a statement it is
+	much  runtime.Reading
 }
 
 // converse reads lines and runs them, after what may have failed. A dry run ends
@@ -91,11 +94,17 @@ func (p *pipeline) converse(s *session, failed error) error {
 	return s.answerOrPlan(nil, nil)
 }
 
+// mostNames is how many functions a greeting names.
+const mostNames = 8
+
 // greeting says what there is besides the verbs.
 func (p *pipeline) greeting() string {
 	var names []string
 	for _, f := range p.program.Functions() {
 		names = append(names, f.Name)
+	}
+	if len(names) > mostNames {
+		names = append(names[:mostNames], "…")
 	}
 	switch {
 	case len(names) > 0:
@@ -108,15 +117,38 @@ func (p *pipeline) greeting() string {
 
 // begins reports a line that is not indented, behind a block.
 func (s *starShell) begins(text, line string) bool {
-	return !runtime.Indents(line) && runtime.ReadLines(text) == runtime.Block
+	return !runtime.Indents(line) && s.read(text) == runtime.Block
 }
 
 func (s *starShell) ends(text string, alone bool) bool {
 	if s.word(text) != nil {
 		return true
 	}
-	reading := runtime.ReadLines(text)
+	reading := s.read(text)
 	return reading == runtime.Whole || reading == runtime.Block && alone
+}
+
+// read says how much of a statement a text is.
+func (s *starShell) read(text string) runtime.Reading {
+	more, goesOn := strings.CutPrefix(text, s.typed)
+	if text != s.typed && !(goesOn && s.changesNothing(more)) {
+		s.much = runtime.ReadLines(text)
+	}
+	s.typed = text
+	return s.much
+}
+
+// changesNothing reports whether a text is as much of a statement with more behind
+// it as it was before: long literals and functions are not to be read again with
+// each of their lines. A person is told at once what is wrong in a block.
+func (s *starShell) changesNothing(more string) bool {
+	switch s.much {
+	case runtime.Open:
+		return !strings.HasSuffix(s.typed, "\\") && !strings.ContainsAny(more, `)]}"'\`)
+	case runtime.Block:
+		return !s.prompts && runtime.ReadLines(strings.TrimSpace(more)) != runtime.Open
+	}
+	return false
 }
 
 // failed ends a shell in a pipe: what follows may build on what did not happen.
