@@ -2,10 +2,15 @@ package runtime
 
 import (
 	"encoding"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+
+	starjson "go.starlark.net/lib/json"
+	starmath "go.starlark.net/lib/math"
+	"go.starlark.net/starlarkstruct"
 )
 
 // Function describes the builtin the way a script would declare it: parameters
@@ -88,4 +93,55 @@ func resultAnnotation(t reflect.Type, several bool) string {
 		return goes.text
 	}
 	return "any"
+}
+
+// Struct is a type that builtins give, and its attributes.
+type Struct struct {
+	Name   string
+	Fields []Field
+}
+
+// Field is an attribute; its type is empty when it depends on the value.
+type Field struct{ Name, Type string }
+
+// Structs lists the types of what builtins give, and of what is in them, by name.
+// They are what annotations may name besides the types of the language.
+func Structs(all []Builtin) []Struct {
+	known := make(map[string]reflect.Type)
+	for _, b := range all {
+		addResult(known, b.Result)
+	}
+	var structs []Struct
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		s := Struct{Name: name}
+		if t := known[name]; !isOpaque(t) {
+			shape := shapeOf(t)
+			for i, field := range shape.names {
+				f := Field{Name: field}
+				if goes := goResult(t.FieldByIndex(shape.fields[i]).Type); goes != nil {
+					f.Type = goes.text
+				}
+				s.Fields = append(s.Fields, f)
+			}
+		}
+		structs = append(structs, s)
+	}
+	return structs
+}
+
+// Modules lists the members of json, math and time: functions, and constants as
+// functions without parameters whose result is their type.
+func Modules() []Function {
+	var all []Function
+	for _, module := range []*starlarkstruct.Module{starjson.Module, starmath.Module, timeModule()} {
+		for _, member := range module.Members.Keys() {
+			name := module.Name + "." + member
+			f, ok := languageFunction(name)
+			if !ok {
+				f = Function{Name: name, Result: nameOfType(module.Members[member])}
+			}
+			all = append(all, f)
+		}
+	}
+	return all
 }

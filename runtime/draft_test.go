@@ -263,7 +263,7 @@ func TestDraftSymbols(t *testing.T) {
 // without a schema is documented.
 func TestLanguageTable(t *testing.T) {
 	t.Parallel()
-	for _, expression := range []string{"\"\"", "[]", "{}", "set()", "b\"\"", "json", "math"} {
+	for _, expression := range []string{"\"\"", "[]", "{}", "set()", "b\"\"", "json", "math", "time"} {
 		d, at := drafted(t, "x = "+expression+".¦")
 		got := d.Complete(t.Context(), at).Candidates
 		if len(got) == 0 {

@@ -93,10 +93,14 @@ func (v *view) memberOf(dot *syntax.DotExpr) thing {
 		if f, ok := languageFunction(t.module.Name + "." + name); ok {
 			return thing{kind: "function", detail: f.Signature(), doc: f.Doc, function: &f}
 		}
-		if t.module.Members[name] != nil {
-			return thing{kind: "constant", detail: t.module.Name + "." + name}
+		switch v := t.module.Members[name].(type) {
+		case nil:
+			return thing{}
+		case starlark.Callable:
+			return thing{kind: "function", detail: t.module.Name + "." + name}
+		default:
+			return thing{kind: "constant", detail: t.module.Name + "." + name + ": " + nameOfType(v)}
 		}
-		return thing{}
 	} else if t != nil && t.enum != nil && t.enum.has(name) {
 		return thing{kind: "value", detail: starlark.String(name).String(), doc: "A value of " + t.enum.name + "."}
 	}

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// languageDocs are the functions of the language and the host, methods by their
-// type, and members of modules: how each is called and what it gives. They are
-// what editors show; the verbs describe themselves.
+// languageDocs are the functions of the language, methods by their type, and
+// members of modules: how each is called and what it gives. They are what editors
+// show; the verbs describe themselves, and control.star the host's functions.
 const languageDocs = `
 abs(x: int | float) -> int | float — the absolute value
 all(items) -> bool — whether every item is true; True for none
@@ -19,7 +19,6 @@ chr(i: int) -> str — the string of one Unicode code point
 dict(pairs = [], **kwargs) -> dict — a dictionary of pairs and of names with their values
 dir(x) -> list[str] — the names of the attributes of x, sorted
 enumerate(items, start: int = 0) -> list[tuple] — pairs of index and item
-fail(message, *details) — ends the run, with exit code 1 and the message
 float(x = 0.0) -> float — x as a number with a fraction
 getattr(x, name: str, default) -> any — the attribute of x called name, else the default
 hasattr(x, name: str) -> bool — whether x has an attribute called name
@@ -30,7 +29,6 @@ list(items = []) -> list — a new list of the items
 max(*items, key: callable) -> any — the greatest of the items, or of the one list of them
 min(*items, key: callable) -> any — the least of the items, or of the one list of them
 ord(s: str) -> int — the Unicode code point of a string of one
-print(*values, sep: str = " ") — writes the values to standard error
 range(start: int, stop: int, step: int = 1) -> range — the numbers from start to before stop; range(n) begins at 0
 repr(x) -> str — x as the language would write it
 reversed(items) -> list — the items in reverse order
@@ -40,15 +38,29 @@ str(x) -> str — x as text
 tuple(items = ()) -> tuple — the items as a tuple
 type(x) -> str — the name of the type of x
 zip(*lists) -> list[tuple] — the first items of each list, the second ones, and so on
-struct(**fields) -> struct — a value with these attributes
-enum(*members: str) — a type whose values are these texts: Stage = enum("staging", "prod")
-record(**fields) — a type with these fields and their types: Target = record(name = str, note = str | None)
-attempt(function: callable) -> Result — calls the function and gives ok, value and error, whether it fails or not
-parallel(function: callable, items, *, limit: int = 16, on_error: str = "stop") -> list — the function's results for the items, several at once, in their order
-task(name: str, function: callable, deps: list[str] = []) — registers a step that policy run FILE NAME runs, behind those it depends on
 json.encode(x) -> str — x as JSON in one line
+json.encode_indent(x, *, prefix: str = "", indent: str = "\t") -> str — x as JSON in several lines
 json.decode(text: str, default) -> any — the value that a JSON text is
 json.indent(text: str, *, prefix: str = "", indent: str = "\t") -> str — a JSON text in several lines
+math.acos(x) -> float — the angle in radians whose cosine is x
+math.acosh(x) -> float — the inverse hyperbolic cosine of x
+math.asin(x) -> float — the angle in radians whose sine is x
+math.asinh(x) -> float — the inverse hyperbolic sine of x
+math.atan(x) -> float — the angle in radians whose tangent is x
+math.atan2(y, x) -> float — the angle in radians of the point x, y
+math.atanh(x) -> float — the inverse hyperbolic tangent of x
+math.copysign(x, y) -> float — x with the sign of y
+math.cos(x) -> float — the cosine of an angle in radians
+math.cosh(x) -> float — the hyperbolic cosine of x
+math.degrees(x) -> float — an angle in radians, in degrees
+math.gamma(x) -> float — the gamma function of x
+math.hypot(x, y) -> float — how far the point x, y is from the origin
+math.radians(x) -> float — an angle in degrees, in radians
+math.remainder(x, y) -> float — the rest of x divided by y, from the nearest multiple of y
+math.sin(x) -> float — the sine of an angle in radians
+math.sinh(x) -> float — the hyperbolic sine of x
+math.tan(x) -> float — the tangent of an angle in radians
+math.tanh(x) -> float — the hyperbolic tangent of x
 math.ceil(x) -> int — the least whole number that is not below x
 math.floor(x) -> int — the greatest whole number that is not above x
 math.round(x) -> float — the nearest whole number
@@ -130,7 +142,7 @@ set.union(*others) -> set — the items of all
 bytes.elems() -> any — its bytes, one after the other, as numbers
 `
 
-// languageFunction is what the table says of a function; ok is false when it says
+// languageFunction is what is said of a function of the language or the host; ok is false when it says
 // nothing.
 func languageFunction(name string) (f Function, ok bool) {
 	f, ok = languageTable()[name]
@@ -141,6 +153,9 @@ func languageFunction(name string) (f Function, ok bool) {
 // languageTable is read once, by who needs it first.
 var languageTable = sync.OnceValue(func() map[string]Function {
 	all := make(map[string]Function)
+	for _, f := range Control() {
+		all[f.Name] = f
+	}
 	var text strings.Builder
 	var names, docs []string
 	for line := range strings.Lines(strings.TrimSpace(languageDocs)) {
@@ -162,7 +177,7 @@ var languageTable = sync.OnceValue(func() map[string]Function {
 var reserved = []string{
 	"and", "break", "continue", "def", "elif", "else", "for", "if", "in", "lambda", "load", "not", "or", "pass", "return", "while",
 	// of no use to anybody, and refused by the parser
-	"as", "assert", "async", "await", "class", "del", "except", "finally", "from", "global", "import", "is", "nonlocal", "raise", "try", "with", "yield",
+	"as", "async", "await", "class", "del", "except", "finally", "from", "global", "import", "is", "nonlocal", "raise", "try", "with", "yield",
 }
 
 // beginnings are the keywords that a statement may begin with, and words those

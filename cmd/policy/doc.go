@@ -19,10 +19,11 @@ import (
 type docCommand struct {
 	Verb string `arg:"" optional:"" complete:"verb,pipeline" help:"Verb or function of pipelines to describe, or a file that scripts load, such as @std//semver.star; everything without it."`
 	Man  string `placeholder:"DIR" complete:"folder" help:"Write pages for man into this folder instead: policy.1 and one for each command."`
+	Stub bool   `help:"Print declarations in Python instead, for editors that take pipelines for it."`
 }
 
 func (*docCommand) Help() string {
-	return "The reference is Markdown, made from the declarations that the verbs run on;\nof a file it shows what those who load it may call.\n\n    policy doc @std//select.star\n\nExample:\n\n    policy doc push"
+	return "The reference is Markdown, made from the declarations that the verbs run on;\nof a file it shows what those who load it may call.\n\n    policy doc @std//select.star\n    policy doc --stub > __builtins__.pyi\n\nExample:\n\n    policy doc push"
 }
 
 func (c *docCommand) run(_ context.Context, a *app, _ *config.Flags) error {
@@ -30,7 +31,13 @@ func (c *docCommand) run(_ context.Context, a *app, _ *config.Flags) error {
 		if c.Verb != "" {
 			return fault.In("doc", "", fault.New(fault.Usage, c.Verb, "--man writes the pages of all commands").WithHint("policy doc --man %s", c.Man))
 		}
+		if c.Stub {
+			return fault.In("doc", "", fault.New(fault.Usage, "", "--man and --stub are different things").WithHint("policy doc --man %s", c.Man))
+		}
 		return fault.In("doc", "", a.writeManual(c.Man))
+	}
+	if c.Stub {
+		return fault.In("doc", "", a.writeStub(c.Verb))
 	}
 	if c.Verb == "" {
 		return reference(a.printer.Out)
