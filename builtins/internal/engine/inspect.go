@@ -22,6 +22,7 @@ type Inspection struct {
 	Packages         []string       `json:"packages"`    // "authz.roles", sorted
 	Entrypoints      []string       `json:"entrypoints"` // "authz/allow", from annotations and WebAssembly resolvers
 	RequiredBuiltins []string       `json:"required_builtins"`
+	Calls            []string       `json:"calls"` // built-in functions that its modules call: "http.send", sorted, without operators
 	Signatures       []Signature    `json:"signatures"`
 	Files            []FileInfo     `json:"files"`
 	Annotations      []Annotation   `json:"annotations,omitempty"`
@@ -94,6 +95,7 @@ func Inspect(ctx context.Context, r io.Reader, o OpenOptions) (*Inspection, erro
 		}
 	}
 	in.Packages = append([]string{}, util.KeysSorted(packages)...)
+	in.Calls = calledBy(parsed)
 	in.annotate(parsed)
 	for _, w := range p.wasm {
 		in.Entrypoints = append(in.Entrypoints, strings.Join(w.path, "/"))

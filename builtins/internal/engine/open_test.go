@@ -326,7 +326,7 @@ func TestInspect(t *testing.T) {
 	raw := tarball(t, map[string]string{
 		".manifest":        `{"revision":"abc","roots":["authz","users"],"rego_version":1,"metadata":{"team":"x","required_builtins":{"builtin1":[{"name":"ds.user","decl":{"type":"function","args":[{"type":"any"}],"result":{"type":"any"}}}]}}}`,
 		".signatures.json": `{"signatures":["` + token + `","garbage"]}`,
-		"authz/a.rego":     "# METADATA\n# title: Authorization\n# description: who may\n# authors:\n# - Ann <ann@example.com>\n# related_resources:\n# - https://example.com/doc\n# organizations:\n# - Acme\n# custom:\n#   level: 3\npackage authz\n\n# METADATA\n# entrypoint: true\nallow := true\n",
+		"authz/a.rego":     "# METADATA\n# title: Authorization\n# description: who may\n# authors:\n# - Ann <ann@example.com>\n# related_resources:\n# - https://example.com/doc\n# organizations:\n# - Acme\n# custom:\n#   level: 3\npackage authz\n\n# METADATA\n# entrypoint: true\nallow := startswith(input.x, \"a\")\n\nlong if 3 < count(input.x)\n",
 		"authz/b.rego":     "package authz.roles\n\nx if {\n",
 		"data.json":        `{"users":{}}`,
 	})
@@ -336,7 +336,7 @@ func TestInspect(t *testing.T) {
 	}
 	if in.Revision != "abc" || in.RegoVersion != "rego.v1" || fmt.Sprint(in.Roots) != "[authz users]" ||
 		fmt.Sprint(in.Packages) != "[authz authz.roles]" || fmt.Sprint(in.Entrypoints) != "[authz/allow]" ||
-		fmt.Sprint(in.RequiredBuiltins) != "[ds.user]" || in.Metadata["team"] != "x" {
+		fmt.Sprint(in.RequiredBuiltins) != "[ds.user]" || fmt.Sprint(in.Calls) != "[count startswith]" || in.Metadata["team"] != "x" {
 		t.Errorf("%+v", in)
 	}
 	if want := []engine.Signature{{Algorithm: "HS256", KeyID: "k1", Scope: "write", Files: 1}, {}}; !reflect.DeepEqual(in.Signatures, want) {
@@ -364,7 +364,7 @@ func TestInspect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `{"roots":[""],"revision":"","rego_version":"rego.v1","packages":[],"entrypoints":[],"required_builtins":[],"signatures":[],"files":[{"path":"data.json","size":2}]}`; string(text) != want {
+	if want := `{"roots":[""],"revision":"","rego_version":"rego.v1","packages":[],"entrypoints":[],"required_builtins":[],"calls":[],"signatures":[],"files":[{"path":"data.json","size":2}]}`; string(text) != want {
 		t.Errorf("got %s", text)
 	}
 }
