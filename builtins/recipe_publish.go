@@ -95,38 +95,3 @@ func (r *Recipes) Push(ctx context.Context, n artifact.Name, digest artifact.Dig
 	image.Unchanged, err = r.env.Remote.Push(ctx, n, m.Raw, d, blobs)
 	return image, err
 }
-
-// Vendor puts recipes, which were opened before, into the vendor folder: an OCI
-// layout that is asked before the network is.
-func (r *Recipes) Vendor(ctx context.Context, all []*Recipe) error {
-	tx, err := r.vendor.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer tx.Close()
-	var entries []store.Entry
-	for _, recipe := range all {
-		from := r.cache
-		if _, err := readRecipe(ctx, r.cache, recipe.Digest); err != nil {
-			from = r.vendor
-		}
-		raw, err := from.Read(ctx, artifact.Descriptor{Digest: recipe.Digest}, maxManifest)
-		if err != nil {
-			return err
-		}
-		m, err := artifact.ParseManifest(raw)
-		if err != nil {
-			return err
-		}
-		manifest := artifact.Descriptor{MediaType: m.MediaType, Digest: recipe.Digest, Size: int64(len(raw))}
-		blobs := sourceFunc(func(ctx context.Context, d artifact.Descriptor) (io.ReadSeekCloser, error) { return from.Open(ctx, d) })
-		for _, d := range append(m.Layers, m.Config, manifest) {
-			if err := keepBlob(ctx, tx, d, blobs); err != nil {
-				return err
-			}
-		}
-		name := recipe.Ref[len(artifact.RecipeScheme):]
-		entries = append(entries, store.Entry{Name: name, Descriptor: manifest})
-	}
-	return tx.Tag(ctx, entries...)
-}

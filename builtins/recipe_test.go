@@ -102,7 +102,7 @@ func TestRecipes(t *testing.T) {
 	if err := fstest.TestFS(recipe.Files, "gates.star", "lib/words.star", "README.md"); err != nil {
 		t.Error(err)
 	}
-	if err := fresh.Vendor(t.Context(), []*builtins.Recipe{recipe}); err != nil {
+	if _, _, err := fresh.Vendor(t.Context(), []*builtins.Recipe{recipe}); err != nil {
 		t.Fatal(err)
 	}
 	offline := newEnv(t, t.TempDir(), nil).Recipes(vendor)

@@ -159,6 +159,18 @@ func (n Needs) Without(granted Needs) Needs {
 	return missing
 }
 
+// Within gives what n asks for as far as granted covers it: what code that needs n
+// may do on behalf of what was granted.
+func (n Needs) Within(granted Needs) Needs {
+	var both Needs
+	for need := range n.All() {
+		if granted.Allows(need) {
+			_ = both.Add(need) // it was in n, so it is sound
+		}
+	}
+	return both
+}
+
 // String is the form that the lock keeps: "read:ghcr.io/acme/*,env:CI". Bytes
 // that would end a field are escaped as in URLs.
 func (n Needs) String() string {

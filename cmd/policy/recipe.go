@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/policyhost/policy/builtins"
@@ -17,6 +18,9 @@ type recipeCommand struct {
 	New     recipeNew     `cmd:"" help:"Write the beginning of a recipe into a folder."`
 	Add     recipeAdd     `cmd:"" help:"Pin a recipe in policy.lock, and grant what it needs."`
 	Rm      recipeRm      `cmd:"" help:"Take a recipe out of policy.lock and policy.toml."`
+	Tree    recipeTree    `cmd:"" help:"Show the recipes that are loaded, and what they depend on."`
+	Audit   recipeAudit   `cmd:"" help:"Show what each recipe may touch."`
+	Vendor  recipeVendor  `cmd:"" help:"Keep all that is pinned in the project, to run without a network."`
 	Publish recipePublish `cmd:"" help:"Check, test, pack and push the recipe in a folder."`
 }
 
@@ -26,20 +30,31 @@ type texted interface{ text() string }
 // shownAs is an answer as its format wants it.
 func (o output) shownAs(result any) any {
 	if t, ok := result.(texted); ok && (o.Output == render.Text || o.Output == render.Table) {
-		return t.text()
+		if text := t.text(); text != "" {
+			return text
+		}
+		return nil // no line rather than an empty one
 	}
 	return result
 }
 
 // onShelf opens what a command about recipes of the project around it works with.
-func (a *app) onShelf(ctx context.Context, flags *config.Flags, format output, work func(context.Context, *session, *recipes) (any, error)) error {
+func (a *app) onShelf(ctx context.Context, flags *config.Flags, format output, work recipeWork) error {
+	return a.onShelfOf(ctx, flags, format, "", work)
+}
+
+// recipeWork is what a command does with the recipes of a project.
+type recipeWork func(context.Context, *session, *recipes) (any, error)
+
+// onShelfOf is onShelf for the project around a file.
+func (a *app) onShelfOf(ctx context.Context, flags *config.Flags, format output, file string, work recipeWork) error {
 	a.printer.Format = format.Output
 	s, err := a.open(ctx, flags)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	r, err := a.recipesOf(runtime.Source{Name: "-"}, pinKnown, func(context.Context, *project.Project) (*builtins.Env, error) { return s.env, nil })
+	r, err := a.recipesOf(runtime.Source{Name: cmp.Or(file, "-")}, pinKnown, func(context.Context, *project.Project) (*builtins.Env, error) { return s.env, nil })
 	if err == nil {
 		err = r.begin(s.ctx)
 	}

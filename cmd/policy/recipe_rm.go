@@ -49,7 +49,7 @@ func (c *recipeRm) rm(_ context.Context, s *session, r *recipes) (any, error) {
 		return nil, err
 	}
 	gone := &forgotten{Ref: lockKey(n), Aliases: []string{}, LoadedBy: []string{}}
-	all, err := allScripts(r.project.Root)
+	all, err := allSources(r.project.Root)
 	if err != nil {
 		return nil, err
 	}

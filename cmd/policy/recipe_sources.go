@@ -18,9 +18,9 @@ import (
 // slashes, and what each loads.
 type sources map[string][]string
 
-// allScripts reads those below the root. Hidden folders, what is vendored, and
+// allSources reads those below the root. Hidden folders, what is vendored, and
 // folders that are projects of their own are left out.
-func allScripts(root string) (sources, error) {
+func allSources(root string) (sources, error) {
 	all := sources{}
 	err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
 		switch {
@@ -46,8 +46,8 @@ func isForeign(root, folder, base string) bool {
 	return err == nil
 }
 
-// scriptsFrom reads a pipeline and the files of the project that it loads.
-func scriptsFrom(root, file string) (sources, error) {
+// sourcesFrom reads a pipeline and the files of the project that it loads.
+func sourcesFrom(root, file string) (sources, error) {
 	all := sources{}
 	full, err := filepath.Abs(file)
 	if err != nil {

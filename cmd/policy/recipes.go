@@ -264,13 +264,7 @@ func (u *usedRecipe) grants() artifact.Needs {
 	if u.root == nil {
 		return u.Granted
 	}
-	var both artifact.Needs
-	for need := range u.Config.Needs.All() {
-		if u.root.Granted.Allows(need) {
-			_ = both.Add(need) // it was read from a config that was checked
-		}
-	}
-	return both
+	return u.Config.Needs.Within(u.root.Granted)
 }
 
 // confined gives each module the Env that it may use: the whole one to the
