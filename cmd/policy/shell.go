@@ -18,6 +18,8 @@ type shellCommand struct {
 	Jobs       uint16   `short:"j" placeholder:"N" help:"Calls of parallel that work at once (16)."`
 	AllowRead  []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the lines may read."`
 	AllowWrite []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the lines may read and write."`
+	Frozen     bool     `help:"Refuse recipes that policy.lock does not pin, instead of pinning them; CI=true does so, too."`
+	Grant      []string `sep:"none" placeholder:"NEED" help:"Grant this to the recipe that is run from its registry: read:HOST/ORG/*, write:HOST/ORG/NAME, delete:…, files:FOLDER, files:FOLDER:rw, env:NAME; needs is all that it says it needs."`
 	rehearsing
 	File string `arg:"" optional:"" complete:"pipeline" help:"Pipeline to load first: its functions and values are there."`
 }
@@ -51,7 +53,7 @@ func (c *shellCommand) run(ctx context.Context, a *app, flags *config.Flags) err
 		return err
 	}
 	return p.call(ctx, &call{host: hostFlags{Flags: *flags, runFlags: runFlags{
-		output: c.output, MaxSteps: c.MaxSteps, Jobs: c.Jobs, AllowRead: c.AllowRead, AllowWrite: c.AllowWrite, rehearsing: c.rehearsing,
+		output: c.output, MaxSteps: c.MaxSteps, Jobs: c.Jobs, AllowRead: c.AllowRead, AllowWrite: c.AllowWrite, Frozen: c.Frozen, Grant: c.Grant, rehearsing: c.rehearsing,
 	}}})
 }
 
@@ -131,7 +133,7 @@ func (s *starShell) ends(text string, alone bool) bool {
 // read says how much of a statement a text is.
 func (s *starShell) read(text string) runtime.Reading {
 	more, goesOn := strings.CutPrefix(text, s.typed)
-	if text != s.typed && !(goesOn && s.changesNothing(more)) {
+	if text != s.typed && (!goesOn || !s.changesNothing(more)) {
 		s.much = runtime.ReadLines(text)
 	}
 	s.typed = text
@@ -168,6 +170,9 @@ func (s *starShell) execute(ctx context.Context, text string) error {
 		return err
 	}
 	result, err := s.starlark.Eval(ctx, text)
+	if err == nil {
+		err = s.pipeline.recipes.keep()
+	}
 	err = fault.Join(err, s.pipeline.recipes.keep())
 	if errors.Is(err, fault.Limit) {
 		goruntime.GC() // what the line used is not held against the next
