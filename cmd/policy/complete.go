@@ -115,10 +115,7 @@ func (c *completer) value(ctx context.Context, place complete.Place, typed strin
 
 // env is what the verbs work with, for one who may ask nobody and say nothing.
 func (c *completer) env() (*builtins.Env, error) {
-	p, err := loadProject(".")
-	if err != nil {
-		return nil, err
-	}
+	p, _ := loadProject(".") // one with a mistake has no say
 	settings, _, err := config.Load(*c.flags, c.getenv, c.home, p)
 	if err != nil {
 		return nil, err
