@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT) -
 LINT     = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 30s
 
-.PHONY: help build install check vet lint test race spec docs man interop bench fuzz soak clean
+.PHONY: help build install check vet lint test race spec docs man interop look bench fuzz soak clean
 
 help: ## List the jobs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,18 @@ man: ## Make the manual pages, below ./bin/man
 
 interop: ## Show that registries, OPA, conftest, crane and others agree with us
 	cd spec/interop && $(GO) test -count=1 -v .
+
+look: ## Take pictures of reports in a browser, into bin/look
+	mkdir -p bin/look
+	POLICY_LOOK=$(CURDIR)/bin/look $(GO) test -count=1 -run TestPages ./cmd/internal/report
+	@browser=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) || \
+		{ echo "make look takes pictures with Chromium: apt-get install chromium" >&2; exit 1; }; \
+	shoot() { "$$browser" --headless=new --no-sandbox --disable-gpu --hide-scrollbars $$4 --window-size=$$3 \
+		--screenshot="$(CURDIR)/bin/look/$$2.png" "file://$(CURDIR)/bin/look/$$1.html" >/dev/null 2>&1 && echo "bin/look/$$2.png"; }; \
+	for page in good bad many empty; do \
+		shoot $$page $$page 1200,1800 && shoot $$page $$page-narrow 500,1800 && \
+		shoot $$page $$page-dark 1200,1800 --blink-settings=preferredColorScheme=0 || exit 1; \
+	done
 
 bench: ## Measure against other tools; writes spec/bench/RESULTS.md
 	cd spec/bench && $(GO) run .

@@ -34,13 +34,13 @@ func eachOf[S subject, T any](ctx context.Context, n int, subjects []S, fn func(
 			errs[i], tried = fault.In("", fmt.Sprint(s), err), i+1
 			break
 		}
+		ctx, end := ctx, func(any, error) {}
+		if len(subjects) > 1 {
+			ctx, end = stepOf(ctx).part(ctx, fmt.Sprint(s))
+		}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			defer func() { errs[i] = about(fmt.Sprint(s), errs[i], len(subjects) > 1) }()
-			ctx, end := ctx, func(any, error) {}
-			if len(subjects) > 1 {
-				ctx, end = stepOf(ctx).part(ctx, fmt.Sprint(s))
-			}
 			defer func() { end(results[i], errs[i]) }()
 			defer fault.Recover("", &errs[i])
 			results[i], errs[i] = fn(ctx, s)

@@ -38,6 +38,7 @@ type app struct {
 	interrupts *interrupts
 	atEnd      atomic.Pointer[func()] // gives the terminal back, when it was taken
 	journal    atomic.Pointer[journal.Journal]
+	watching   []builtins.Events // who wants the events of a session, besides the progress
 	finished   sync.Once
 	code       int
 }
@@ -116,8 +117,6 @@ type session struct {
 	unwatch   func()          // memory
 	cancel    context.CancelFunc
 	abort     context.CancelCauseFunc // of base
-
-	watching []builtins.Events // besides the progress
 }
 
 // open gathers the settings and makes an Env for a command, in the project of the

@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"cmd/internal/journal":        {"runtime/fault", "builtins"},
 	"cmd/internal/manpage":        {"github.com/alecthomas/kong"},
 	"cmd/internal/project":        {"runtime/fault", "builtins", "builtins/artifact", "builtins/lockfile", "github.com/pelletier/go-toml/", "golang.org/x/mod/"},
+	"cmd/internal/report":         {"runtime/fault", "builtins", "cmd/internal/render"},
 	"cmd/internal/render":         {"runtime/fault", "builtins", "github.com/alecthomas/kong", "github.com/vbauerster/mpb/", "golang.org/x/term", "golang.org/x/text/", "golang.org/x/sys/", "github.com/mattn/go-runewidth", "go.yaml.in/", "github.com/goccy/go-yaml", "sigs.k8s.io/yaml"},
 	"cmd/policy":                  {"runtime", "runtime/fault", "stdlib", "builtins", "builtins/artifact", "builtins/lockfile", "cmd/internal/", "github.com/alecthomas/kong", "golang.org/x/term", "golang.org/x/sync/errgroup", "github.com/aymanbagabas/go-udiff"},
 }

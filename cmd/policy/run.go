@@ -42,6 +42,8 @@ type runFlags struct {
 
 	Grant []string `sep:"none" placeholder:"NEED" help:"Grant this to the recipe that is run from its registry: read:HOST/ORG/*, write:HOST/ORG/NAME, delete:…, files:FOLDER, files:FOLDER:rw, env:NAME; needs is all that it says it needs."`
 
+	Report string `placeholder:"FILE" complete:"file" help:"Write a page about the run, HTML: its tasks, times, images, decisions and failures."`
+
 	AllowRead  []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the pipeline may read."`
 	AllowWrite []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the pipeline may read and write."`
 	rehearsing
@@ -66,7 +68,7 @@ func (c *runCommand) run(ctx context.Context, a *app, flags *config.Flags) error
 		return err
 	}
 	a.printer.Format = c.Output
-	p := &pipeline{app: a, typed: source.Name, source: source, summary: a.newSummary()}
+	p := &pipeline{app: a, typed: source.Name, source: source, record: a.newRecord()}
 	if err := p.load(ctx, flags, p.pinning(words, len(c.Args))); err != nil {
 		return err
 	}
@@ -158,7 +160,7 @@ type pipeline struct {
 	source  runtime.Source
 	host    *runtime.Host
 	program *runtime.Program
-	summary *summary // nil when nobody wants one
+	record  *record
 	recipes *recipes
 	envs    *confined // set before the first call; loading has no effect
 }
@@ -227,9 +229,7 @@ func (p *pipeline) pinning(words []string, tail int) pinning {
 // verbs offers the table to scripts.
 func (p *pipeline) verbs() []runtime.Builtin {
 	return scriptVerbs(func(ctx context.Context, v *builtins.Verb, c runtime.Call) (any, error) {
-		result, err := v.Call(ctx, p.envs.env(c), c.Args)
-		p.summary.note(*v, result)
-		return result, err
+		return v.Call(ctx, p.envs.env(c), c.Args)
 	})
 }
 
@@ -283,6 +283,9 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	if err := c.readSecrets(s.env); err != nil {
 		return err
 	}
+	if err := mayReport(c.host.Report); err != nil {
+		return err
+	}
 	if c.function == "" { // only the prompt is wanted
 		return p.converse(s, nil)
 	}
@@ -295,8 +298,8 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	if s.ended(err) {
 		err = context.Cause(s.ctx)
 	}
-	if s.rehearsal == nil {
-		p.summary.write(p.printer, s.env.Events, p.typed+" "+c.function, err)
+	if told := p.tell(s, c, err); err == nil {
+		err = told
 	}
 	if c.host.Interactive {
 		return p.converse(s, s.answer(result, err))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/cmd/internal/journal"
@@ -40,7 +41,7 @@ func withJournal(err, broken error) error {
 
 // events hands each event of the session to all who want it, nil when nobody does.
 func (s *session) events(progress builtins.Events) builtins.Events {
-	all := s.watching
+	all := slices.Clone(s.watching)
 	if progress != nil {
 		all = append(all, progress)
 	}

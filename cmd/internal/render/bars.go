@@ -30,6 +30,9 @@ func (p *Printer) addTransfer(label string, total, done int64) *bar {
 	return p.addBar(label, total, func(s decor.Statistics) string { return moving(s, done, p.now().Sub(start)) })
 }
 
+// noBar is the total of what has none: its row has a name and a state.
+const noBar = -1
+
 // addBar shows something that is at work, with its state behind the bar.
 func (p *Printer) addBar(label string, total int64, state func(decor.Statistics) string) *bar {
 	if p.bars == nil {
@@ -40,7 +43,11 @@ func (p *Printer) addBar(label string, total int64, state func(decor.Statistics)
 	}
 	// A total of 0 keeps mpb from ending the bar by itself when all bytes are
 	// through: the transfer ends with its event.
-	added, err := p.bars.container.Add(0, mpb.BarStyle().Build(),
+	filler := mpb.BarStyle().Build()
+	if total == noBar {
+		filler = mpb.NopStyle().Build()
+	}
+	added, err := p.bars.container.Add(0, filler,
 		// A bar begins at the margin: a Ctrl-C that was echoed moved the cursor.
 		mpb.PrependDecorators(decor.Name("\r"+p.fit(label)+" ")),
 		mpb.AppendDecorators(decor.Any(state)),

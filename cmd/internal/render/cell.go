@@ -109,3 +109,6 @@ func humanAge(d time.Duration) string {
 	}
 	return "just now"
 }
+
+// Size is a number of bytes as people read it: "12.3 MB".
+func Size(bytes int64) string { return humanSize(bytes) }

@@ -173,3 +173,10 @@ func newFaultJSON(err error, traced map[*fault.Frame]bool) *faultJSON {
 	j.Trace = frames(f, traced)
 	return j
 }
+
+// FaultText is what [Printer.Fault] writes of err as text, without colour.
+func FaultText(err error) string {
+	w := &faultWriter{p: &Printer{}, hinted: map[string]bool{}, traced: map[*fault.Frame]bool{}}
+	w.fault(err)
+	return w.b.String()
+}

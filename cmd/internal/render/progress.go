@@ -28,8 +28,8 @@ func (p *Printer) Progress() (send builtins.Events, stop func()) {
 	if p.Quiet {
 		return nil, func() {}
 	}
-	t := &tracker{p: p, transfers: map[transferKey]*transfer{}, counts: map[string]*count{}}
-	return t.event, sync.OnceFunc(p.stopBars)
+	t := &tracker{p: p, transfers: map[transferKey]*transfer{}, counts: map[string]*count{}, rows: map[int64]*row{}}
+	return t.event, sync.OnceFunc(t.stop)
 }
 
 // tracker knows the transfers in flight. The printer's lock guards it.
@@ -37,6 +37,8 @@ type tracker struct {
 	p         *Printer
 	transfers map[transferKey]*transfer
 	counts    map[string]*count
+	rows      map[int64]*row // of steps
+	over      bool
 }
 
 type transferKey struct{ verb, subject, digest string }
@@ -61,6 +63,10 @@ func (t *tracker) event(e builtins.Event) {
 		t.ended(e)
 	case builtins.Counting:
 		t.counted(e)
+	case builtins.Began:
+		t.began(e.Step)
+	case builtins.Ended:
+		t.stepped(e.Step)
 	default:
 		if text := notice(e); text != "" {
 			t.p.lineLocked(text)

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/runtime/fault"
@@ -11,9 +12,22 @@ import (
 // Run is what became of a pipeline, for those who read no log.
 type Run struct {
 	Name   string // "release.star main"
+	Begin  time.Time
+	Took   time.Duration
+	Steps  []*builtins.Step // as they began; tasks among them
+	Left   int              // steps beyond those
+	Sums   map[string]Sum   // of all steps, by the verb
+	Tasks  []RunTask        // those that were asked for, each behind those it waits for
 	Images []RunImage
 	Tests  []*builtins.TestReport
 	Err    error // why it failed; nil when it did not
+}
+
+// RunTask is a task as the pipeline registers it.
+type RunTask struct {
+	Name    string
+	Deps    []string
+	Summary string
 }
 
 // RunImage is an image that a verb of the pipeline made, named or moved.
