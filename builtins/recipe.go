@@ -26,6 +26,8 @@ type Recipe struct {
 // Recipes finds recipes by digest: in a vendor folder, in the cache, in their
 // registries, in this order. It opens each once. It is safe for concurrent use.
 type Recipes struct {
+	Offline bool // what is neither in the vendor folder nor in the cache is not found
+
 	env    *Env
 	vendor *store.Store // nil: there is none
 	cache  *store.Store
@@ -102,6 +104,9 @@ func (r *Recipes) find(ctx context.Context, n artifact.Name) (*Recipe, error) {
 		if err == nil || !errors.Is(err, fault.NotFound) {
 			return found, err
 		}
+	}
+	if r.Offline {
+		return nil, fault.New(fault.NotFound, "", "it is not on this machine yet").WithHint("policy check fetches it")
 	}
 	if err := r.fetch(ctx, n, r.cache); err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func (*lspCommand) run(ctx context.Context, a *app, flags *config.Flags) error {
 		return err
 	}
 	defer s.Close()
-	service := newScripts(filepath.Join(s.settings.Root, "cache", "sources"))
+	service := newScripts(s, filepath.Join(s.settings.Root, "cache", "sources"))
 	err = lsp.Serve(s.ctx, a.in, a.out, service, lsp.Options{Name: "policy", Version: version(), Log: a.printer.Print})
 	return fault.In("lsp", "", err)
 }

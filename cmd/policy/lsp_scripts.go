@@ -19,11 +19,12 @@ import (
 // says it in the protocol's words.
 type scripts struct {
 	verbs   []runtime.Builtin
+	recipes shownRecipes
 	sources string // where texts are put that are in no file: the standard library's
 }
 
-func newScripts(sources string) *scripts {
-	return &scripts{verbs: scriptVerbs(func(context.Context, *builtins.Verb, runtime.Call) (any, error) { panic("an editor ran a verb") }), sources: sources}
+func newScripts(session *session, sources string) *scripts {
+	return &scripts{recipes: shownRecipes{session: session}, verbs: scriptVerbs(func(context.Context, *builtins.Verb, runtime.Call) (any, error) { panic("an editor ran a verb") }), sources: sources}
 }
 
 // host is what a file runs in: the texts that the editor shows go before those on
@@ -37,6 +38,7 @@ func (s *scripts) host(f *lsp.File) (*runtime.Host, runtime.Source) {
 	}
 	if root, _, err := project.Find(filepath.Dir(f.Path)); err == nil { // its policy.toml may be being edited
 		h.Root, h.Files = root, &shownFiles{root: root, file: f}
+		h.Package = s.recipes.of(source)
 	}
 	return h, source
 }

@@ -31,6 +31,7 @@ type recipes struct {
 	project *project.Project
 	pinning pinning
 	connect connect
+	offline bool // only what is here already
 
 	once  sync.Once
 	shelf *builtins.Recipes
@@ -74,6 +75,7 @@ func (r *recipes) begin(ctx context.Context) error {
 		var env *builtins.Env
 		if env, r.err = r.connect(ctx, r.project); r.err == nil {
 			r.shelf = env.Recipes(r.project.Vendor())
+			r.shelf.Offline = r.offline
 		}
 	})
 	return r.err
