@@ -18,7 +18,7 @@ import (
 type BuildArgs struct {
 	Paths       []string          `arg:"" cli:"optional" complete:"file" help:"Folders, Rego or data files, and bundle tarballs that make up the policy."`
 	Tag         []Ref             `short:"t" default:"default" help:"Name of the image; the first names it, the others tag it too."`
-	Annotations map[string]string `short:"a" mapsep:"," help:"Annotation of the manifest, KEY=VALUE."`
+	Annotations map[string]string `short:"a" mapsep:";" help:"Annotation of the manifest, KEY=VALUE."`
 	Revision    string            `short:"r" help:"Revision of the sources, for example a git commit; kept in the bundle and as an annotation."`
 	Source      string            `placeholder:"URL" help:"URL of the sources, kept as an annotation."`
 	Created     string            `placeholder:"TIME" help:"Time of the build, RFC 3339; without it (and without SOURCE_DATE_EPOCH) the image has none and is the same each time."`

@@ -56,7 +56,15 @@ func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
 			return err
 		}
 	}
-	result, err := answering(s, d.Args, func() (any, error) { return d.verb.Call(s.ctx, s.env, d.Args) })
+	result, err := answering(s, d.Args, func() (any, error) {
+		result, err := d.verb.Call(s.ctx, s.env, d.Args)
+		if f, ok := errors.AsType[*fault.Error](err); ok && d.verb.Nested && f.Op == d.verb.Name {
+			named := *f
+			named.Op = "remote " + d.verb.Remote // what was typed
+			err = &named
+		}
+		return result, err
+	})
 	if saved, ok := result.(*builtins.Saved); ok && saved != nil && saved.Path == "-" {
 		if err == nil {
 			err = s.savePlan()

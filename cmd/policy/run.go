@@ -304,7 +304,7 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	if c.host.Interactive {
 		return p.converse(s, s.answer(result, err))
 	}
-	return s.answerOrPlan(result, err)
+	return s.answerOrPlan(shown(result), err)
 }
 
 // setClock makes the time that scripts see that of now, or of SOURCE_DATE_EPOCH.

@@ -46,7 +46,7 @@ func TestBash(t *testing.T) {
 		"policy ho":                      "host:5000/acme/authz:1.0 host:5000/acme/audit@sha256:12",
 		"policy host:50":                 "5000/acme/authz:1.0 5000/acme/audit@sha256:12",
 		"policy host:5000/acme/authz:":   "1.0",
-		"policy host:5000/acme/audit@sh": "sha256:12",
+		"policy host:5000/acme/audit@sh": "@sha256:12",
 		"policy 'host:5000/acme/authz:":  "host:5000/acme/authz:1.0",
 		`policy "host":5`:                "5000/acme/authz:1.0 5000/acme/audit@sha256:12",
 		`policy host\:5000/acme/authz`:   "host:5000/acme/authz:1.0",

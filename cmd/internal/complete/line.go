@@ -72,7 +72,11 @@ func (s *scanner) next(r rune) {
 	default:
 		s.inWord = true
 		s.word.WriteRune(r)
-		if strings.ContainsRune(s.breaks, r) {
+		switch {
+		case !strings.ContainsRune(s.breaks, r):
+		case r == '@': // begins the name of a host, for bash: it is replaced, too
+			s.kept = s.word.Len() - 1
+		default:
 			s.kept = s.word.Len()
 		}
 	}

@@ -56,10 +56,10 @@ func settings() []setting {
 		{key: "ca", flag: "ca", env: "POLICY_CA", list: true, path: true,
 			typed: func(f *Flags) []string { return f.CA },
 			set:   func(r *result, texts []string) error { r.CA = texts; return nil }},
-		{key: "lock_timeout", project: true, flag: "lock-timeout", env: "POLICY_LOCK_TIMEOUT", def: "0s",
+		{key: "lock_timeout", project: true, flag: "lock-timeout", env: "POLICY_LOCK_TIMEOUT", def: noTime,
 			typed: func(f *Flags) []string { return textOf(f.LockTimeout) },
 			set:   one(func(r *result, s string) (err error) { r.LockTimeout, err = duration(s); return })},
-		{key: "timeout", project: true, flag: "timeout", env: "POLICY_TIMEOUT", def: "0s",
+		{key: "timeout", project: true, flag: "timeout", env: "POLICY_TIMEOUT", def: noTime,
 			typed: (*Flags).timeout,
 			set:   one(func(r *result, s string) (err error) { r.timeout, err = duration(s); return })},
 		{key: "journal", flag: "journal", env: "POLICY_JOURNAL", path: true,
@@ -212,7 +212,13 @@ func setRate(h *builtins.HostSettings, s string) error {
 	return nil
 }
 
+// noTime is a time without an end.
+const noTime = "none"
+
 func duration(s string) (time.Duration, error) {
+	if s == noTime {
+		return 0, nil
+	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
 		return 0, fmt.Errorf("%q is not a time such as 30s or 5m", s)
