@@ -16,10 +16,10 @@ import (
 
 // Grants are what the code of a recipe may touch.
 type Grants struct {
-	Who     string         // the recipe, as policy.lock names it: "oci://ghcr.io/acme/recipes:v1"
-	Needs   artifact.Needs // what was granted
-	Package fs.FS          // its own files, which it reads as ":NAME"
-	Ask     string         // what a person types before a need to grant it: "policy recipe add REF --grant"
+	Who     string                     // the recipe, as policy.lock names it: "oci://ghcr.io/acme/recipes:v1"
+	Needs   artifact.Needs             // what was granted
+	Package fs.FS                      // its own files, which it reads as ":NAME"
+	Hint    func(artifact.Need) string // what to do about a need that was not granted
 }
 
 // gate is what one recipe may do, for all of its calls.
@@ -122,8 +122,11 @@ func (g *gate) may(kind, value string) error {
 }
 
 func (g *gate) denied(kind, value string) error {
-	return fault.New(fault.Denied, value, "%s was not granted to %s", words[kind], g.Who).
-		WithHint("if it shall be: %s %s", g.Ask, artifact.Need{Kind: kind, Value: value})
+	f := fault.New(fault.Denied, value, "%s was not granted to %s", words[kind], g.Who)
+	if g.Hint != nil {
+		f.Hint = g.Hint(artifact.Need{Kind: kind, Value: value})
+	}
+	return f
 }
 
 // words say what each kind of need is.

@@ -118,7 +118,7 @@ type RecipeImage struct {
 func NewRecipeImage(layer Descriptor, c RecipeConfig) (RecipeImage, error) {
 	var image RecipeImage
 	var err error
-	if image.Config, err = json.Marshal(c); err != nil {
+	if image.Config, err = plainly(c); err != nil {
 		return image, err
 	}
 	image.ConfigDescriptor = described(MediaTypeRecipeConfig, image.Config)
@@ -132,6 +132,15 @@ func NewRecipeImage(layer Descriptor, c RecipeConfig) (RecipeImage, error) {
 	})
 	image.ManifestDescriptor = described(MediaTypeManifest, image.Manifest)
 	return image, err
+}
+
+// plainly is v as JSON in which < and > are themselves.
+func plainly(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 func described(mediaType string, content []byte) Descriptor {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -64,9 +65,6 @@ func (c *recipePublish) publish(ctx context.Context, s *session) (*builtins.Imag
 	if err != nil {
 		return nil, err
 	}
-	if err := c.sound(ctx, s); err != nil {
-		return nil, err
-	}
 	files, err := recipeFiles(of.Root)
 	if err != nil {
 		return nil, err
@@ -77,6 +75,9 @@ func (c *recipePublish) publish(ctx context.Context, s *session) (*builtins.Imag
 	}
 	shelf := s.env.Recipes(of.Vendor())
 	if cfg.Deps, err = dependenciesOf(ctx, of, shelf, files); err != nil {
+		return nil, err
+	}
+	if err := c.sound(ctx, s); err != nil {
 		return nil, err
 	}
 	digest, err := shelf.Pack(ctx, cfg, files)
@@ -114,8 +115,11 @@ func (c *recipePublish) sound(ctx context.Context, s *session) error {
 	check.Paths, format.Paths, test.Paths, format.Check = paths, paths, paths, true
 	report, err := check.check(ctx, s)
 	if report != nil && len(report.Findings) > 0 {
-		f := report.Findings[0]
-		return fault.New(fault.Rejected, c.Folder, "%d findings; the first: %s:%d:%d: %s", len(report.Findings), f.File, f.Line, f.Col, f.Message).
+		f, what := report.Findings[0], "1 finding; it is"
+		if n := len(report.Findings); n > 1 {
+			what = fmt.Sprintf("%d findings; the first is", n)
+		}
+		return fault.New(fault.Rejected, c.Folder, "%s %s:%d:%d: %s", what, f.File, f.Line, f.Col, f.Message).
 			WithHint("see all: policy check %s", c.Folder)
 	}
 	if err != nil {
@@ -131,7 +135,11 @@ func (c *recipePublish) sound(ctx context.Context, s *session) error {
 		s.say("%s has no tests", c.Folder)
 		return nil
 	case tested != nil && tested.Failed > 0:
-		return fault.New(fault.Rejected, c.Folder, "%d of its tests fail", tested.Failed).WithHint("see which: policy test %s", c.Folder)
+		what := "1 of its tests fails"
+		if tested.Failed > 1 {
+			what = fmt.Sprintf("%d of its tests fail", tested.Failed)
+		}
+		return fault.New(fault.Rejected, c.Folder, "%s", what).WithHint("see which: policy test %s", c.Folder)
 	}
 	return err
 }

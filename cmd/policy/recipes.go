@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -269,6 +270,14 @@ func (u *usedRecipe) grants() artifact.Needs {
 	return u.Config.Needs.Within(u.root.Granted)
 }
 
+// hint says what to do about something that was not granted.
+func (u *usedRecipe) hint(need artifact.Need) string {
+	if u.root != nil && u.root.Granted.Allows(need) {
+		return "it does not say that it needs this: its author has to add it to [recipe.needs]"
+	}
+	return fmt.Sprintf("if it shall be: %s %s", u.ask, need)
+}
+
 // confined gives each module the Env that it may use: the whole one to the
 // project's, a narrowed one to each recipe's.
 type confined struct {
@@ -296,7 +305,7 @@ func (c *confined) env(call runtime.Call) *builtins.Env {
 		c.recipes.mu.Lock()
 		u := c.recipes.used[id]
 		c.recipes.mu.Unlock()
-		narrow = c.whole.Grant(builtins.Grants{Who: u.Ref, Needs: u.grants(), Package: u.Files, Ask: u.ask})
+		narrow = c.whole.Grant(builtins.Grants{Who: u.Ref, Needs: u.grants(), Package: u.Files, Hint: u.hint})
 		c.envs[id] = narrow
 	}
 	return narrow.Show(call.Passed)
