@@ -147,6 +147,8 @@ func TestSessionGoesOn(t *testing.T) {
 	if _, err := s.Eval(ctx, "x = stuck()"); !errors.Is(err, fault.Limit) {
 		t.Errorf("a line that nothing interrupts ended with %v", err)
 	}
+	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
 	if _, err := s.Eval(ctx, "x"); !errors.Is(err, fault.Limit) {
 		t.Errorf("while it was at work a line ended with %v", err)
 	}
