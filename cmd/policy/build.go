@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	goruntime "runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -53,7 +54,7 @@ func (c *buildCommand) build(s *session) (any, error) {
 	case err != nil:
 		return nil, err
 	case len(c.Paths) > 0:
-		image, err := builtins.Build(s.ctx, s.env, &c.BuildArgs)
+		image, err := buildOne(s, &c.BuildArgs)
 		return image, c.meant(s, err)
 	case len(policies) == 0:
 		return nil, fault.New(fault.Usage, "", "no path to build, and the project lists no policies").
@@ -92,6 +93,15 @@ func (c *buildCommand) each(s *session, policies []project.Policy) (builtins.Ima
 	return built, fault.Join(errs...)
 }
 
+// buildOne calls the verb.
+func buildOne(s *session, args *builtins.BuildArgs) (*builtins.Image, error) {
+	table := builtins.Table()
+	i := slices.IndexFunc(table, func(v builtins.Verb) bool { return v.Name == "build" })
+	result, err := table[i].Call(s.ctx, s.env, args)
+	image, _ := result.(*builtins.Image)
+	return image, err
+}
+
 // one builds a policy as policy.toml describes it; what was typed goes before that.
 func (c *buildCommand) one(s *session, p project.Policy) (*builtins.Image, error) {
 	args := c.BuildArgs
@@ -105,7 +115,7 @@ func (c *buildCommand) one(s *session, p project.Policy) (*builtins.Image, error
 	if len(args.Entrypoint) == 0 {
 		args.Entrypoint = p.Entrypoints
 	}
-	image, err := builtins.Build(s.ctx, s.env, &args)
+	image, err := buildOne(s, &args)
 	if f := fault.Of(err); err != nil && f.Hint == "" && errors.Is(err, fault.NotFound) {
 		err = f.WithHint("%s says that the policy %q is there", s.project.File, p.Name)
 	}
