@@ -44,7 +44,7 @@ type Env struct {
 	offline   bool    // the network is not there, for policies neither
 	options   Options // what it was made of
 	rehearsal *Rehearsal
-	pass      *pass // what code may do that is not the user's own; nil: everything
+	pass      *pass         // what code may do that is not the user's own; nil: everything
 	steps     *atomic.Int64 // begun so far
 	close     func() error
 }

@@ -212,7 +212,7 @@ func (w *working) end(result any, err error) {
 		if i == 0 {
 			done.Bytes += s.Bytes
 		} else {
-			done.Result = nil
+			done.Result, done.Cached = nil, false
 		}
 		w.env.Events.send(Event{State: Ended, Step: &done})
 	}

@@ -3,8 +3,10 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -148,5 +150,53 @@ func TestTasksShare(t *testing.T) {
 	}
 	if _, err := p.RunTasks(t.Context(), "b"); !errors.Is(err, fault.Script) || !strings.Contains(err.Error(), "frozen list") {
 		t.Errorf("got %s", show(err))
+	}
+}
+
+// TestTaskTold holds that the host hears of each task that runs, and that a call of a
+// builtin says of which it is part, in a parallel branch, too.
+func TestTaskTold(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var told []string
+	tell := func(text string) { mu.Lock(); told = append(told, text); mu.Unlock() }
+	host := &runtime.Host{
+		Predeclared: func(runtime.Module) []runtime.Builtin {
+			return []runtime.Builtin{{Name: "work", Call: func(_ context.Context, c runtime.Call) (any, error) {
+				tell("work for " + c.Task)
+				return nil, nil
+			}}}
+		},
+		Task: func(name string) func(error) {
+			tell("begin " + name)
+			return func(err error) { tell(fmt.Sprintf("end %s, failed: %t", name, err != nil)) }
+		},
+	}
+	p, err := host.Load(t.Context(), runtime.Source{Name: "t.star", Text: []byte(`
+def a():
+    parallel(lambda _: work(), [1])
+
+def b(_):
+    fail("no")
+
+def main():
+    work()
+
+task("a", a)
+task("b", b, deps = ["a"])
+task("c", lambda _: None, deps = ["b"])
+`)})
+	if err != nil {
+		t.Fatal(show(err))
+	}
+	if _, err := p.RunTasks(t.Context(), "c"); !errors.Is(err, fault.Rejected) {
+		t.Error(show(err))
+	}
+	if _, err := p.Call(t.Context(), "main", nil, nil); err != nil {
+		t.Error(show(err))
+	}
+	want := "begin a, work for a, end a, failed: false, begin b, end b, failed: true, work for "
+	if got := strings.Join(told, ", "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

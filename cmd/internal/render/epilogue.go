@@ -68,25 +68,21 @@ func (p *Printer) Epilogue(r Run) {
 	}
 }
 
-// summed is "2 built (1 from the cache), 3 pushed, 1 unchanged, 1 failed".
+// summed is "2 built, 3 pushed, 1 unchanged, 1 found in the build cache, 1 failed".
 func (r Run) summed() string {
 	var all []string
-	unchanged, failed := 0, 0
+	unchanged, failed, cached := 0, 0, 0
 	for _, d := range deeds {
 		s := r.Sums[d.verb]
-		unchanged, failed = unchanged+s.Unchanged, failed+s.Failed
+		unchanged, failed, cached = unchanged+s.Unchanged, failed+s.Failed, cached+s.Cached
 		if s.Done > 0 {
-			text := fmt.Sprintf("%d %s", s.Done, d.done)
-			if s.Cached > 0 && s.Unchanged == 0 {
-				text += fmt.Sprintf(" (%d from the cache)", s.Cached)
-			}
-			all = append(all, text)
+			all = append(all, fmt.Sprintf("%d %s", s.Done, d.done))
 		}
 	}
 	for _, n := range []struct {
 		count int
 		what  string
-	}{{unchanged, "unchanged"}, {failed, "failed"}} {
+	}{{unchanged, "unchanged"}, {cached, "found in the build cache"}, {failed, "failed"}} {
 		if n.count > 0 {
 			all = append(all, fmt.Sprintf("%d %s", n.count, n.what))
 		}
