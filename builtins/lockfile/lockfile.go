@@ -75,7 +75,7 @@ func Parse(text []byte) (*Lock, error) {
 			continue
 		case !begun:
 			return nil, invalid(number, "does not begin with %q", header).
-				WithHint("this policy reads version 1 of the lock; write it anew: policy recipe update")
+				WithHint("this policy reads version 1 of the lock: use a newer policy, or remove the file and pin anew: policy recipe add")
 		case s == "", strings.HasPrefix(s, "#"), s == header:
 			continue
 		case isMarker(s):
@@ -93,7 +93,7 @@ func Parse(text []byte) (*Lock, error) {
 				continue
 			}
 			return nil, invalid(number, "%s is pinned twice, to %s and to %s", e.Ref, old.Digest, e.Digest).
-				WithHint("keep one of the lines, or take the newest: policy recipe update")
+				WithHint("keep the line of the content that you want; policy recipe update then takes the newest")
 		}
 		l.Set(e)
 	}

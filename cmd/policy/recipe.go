@@ -17,6 +17,8 @@ import (
 type recipeCommand struct {
 	New     recipeNew     `cmd:"" help:"Write the beginning of a recipe into a folder."`
 	Add     recipeAdd     `cmd:"" help:"Pin a recipe in policy.lock, and grant what it needs."`
+	Update  recipeUpdate  `cmd:"" help:"Show what became of pinned tags, and pin them anew."`
+	Diff    recipeDiff    `cmd:"" help:"Show what two editions of a recipe differ in."`
 	Rm      recipeRm      `cmd:"" help:"Take a recipe out of policy.lock and policy.toml."`
 	Tree    recipeTree    `cmd:"" help:"Show the recipes that are loaded, and what they depend on."`
 	Audit   recipeAudit   `cmd:"" help:"Show what each recipe may touch."`

@@ -54,6 +54,10 @@ func (c *recipeAdd) add(ctx context.Context, s *session, r *recipes) (any, error
 	if err != nil {
 		return nil, err
 	}
+	n.Digest = pin.Digest
+	if _, err := r.closure(ctx, []artifact.Name{n}); err != nil { // what it depends on is part of it
+		return nil, err
+	}
 	if pin.Needs, err = granting(pin.Needs, c.Grant, recipe.Config.Needs); err != nil {
 		return nil, err
 	}

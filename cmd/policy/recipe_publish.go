@@ -53,28 +53,17 @@ func (c *recipePublish) run(ctx context.Context, a *app, flags *config.Flags) er
 }
 
 func (c *recipePublish) publish(ctx context.Context, s *session) (*builtins.Image, error) {
-	of, err := project.Load(c.Folder, version())
+	of, err := recipeIn(c.Folder)
 	if err != nil {
 		return nil, err
-	}
-	if here, err := filepath.Abs(c.Folder); err != nil || of.Recipe == nil || here != of.Root {
-		return nil, fault.New(fault.Usage, c.Folder, "no recipe: its policy.toml has no [recipe]").
-			WithHint("policy recipe new %s", c.Folder)
 	}
 	n, err := c.name(of.Recipe)
 	if err != nil {
 		return nil, err
 	}
-	files, err := recipeFiles(of.Root)
-	if err != nil {
-		return nil, err
-	}
-	cfg := artifact.RecipeConfig{
-		Name: of.Recipe.Name, Version: of.Recipe.Version, Description: of.Recipe.Description, Source: of.Recipe.Source,
-		Licenses: of.Recipe.Licenses, MinPolicy: of.Requires, Needs: of.Recipe.Needs, Exports: exportsOf(files),
-	}
 	shelf := s.env.Recipes(of.Vendor())
-	if cfg.Deps, err = dependenciesOf(ctx, of, shelf, files); err != nil {
+	cfg, files, err := described(ctx, of, shelf)
+	if err != nil {
 		return nil, err
 	}
 	if err := c.sound(ctx, s); err != nil {
