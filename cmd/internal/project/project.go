@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -140,5 +141,5 @@ func read(path string) ([]byte, error) {
 	if len(text) > largest {
 		return nil, fault.New(fault.Invalid, shown(filepath.Dir(path)), "is larger than %d MiB: it describes no project", largest>>20)
 	}
-	return text, nil
+	return bytes.TrimPrefix(text, []byte("\ufeff")), nil // editors on Windows begin with it
 }
