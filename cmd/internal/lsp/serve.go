@@ -68,7 +68,8 @@ type server struct {
 	files    map[string]*File
 	folders  []string // of the workspace, as URIs
 	encoding Encoding
-	ended    bool // shutdown was asked for
+	ended    bool                          // shutdown was asked for
+	running  map[string]context.CancelFunc // by the ID of the request
 	exit     chan struct{}
 	leave    sync.Once
 	checks   *checks
@@ -81,7 +82,7 @@ type server struct {
 func Serve(ctx context.Context, in io.Reader, out io.Writer, service Service, options Options) error {
 	s := &server{
 		Options: options, service: service,
-		files: make(map[string]*File), encoding: UTF16, exit: make(chan struct{}),
+		files: make(map[string]*File), running: make(map[string]context.CancelFunc), encoding: UTF16, exit: make(chan struct{}),
 	}
 	connection := &frames{in: bufio.NewReader(in), out: out, closed: func() error {
 		if c, ok := in.(io.Closer); ok {
@@ -168,6 +169,8 @@ func (s *server) methods() handler.Map {
 // called off the way the protocol does.
 func (s *server) guarded(method jrpc2.Handler) jrpc2.Handler {
 	return func(ctx context.Context, r *jrpc2.Request) (any, error) {
+		ctx, end := s.begin(ctx, r)
+		defer end()
 		result, err := recovered(ctx, method, r)
 		switch _, coded := errors.AsType[*jrpc2.Error](err); {
 		case err == nil || coded:
@@ -178,6 +181,24 @@ func (s *server) guarded(method jrpc2.Handler) jrpc2.Handler {
 			s.Log(err.Error())
 		}
 		return nil, jrpc2.Errorf(jrpc2.InternalError, "%s", err.Error())
+	}
+}
+
+// begin lets a request be called off. The library's own way of doing that has an
+// error code that is not the protocol's.
+func (s *server) begin(ctx context.Context, r *jrpc2.Request) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	if r.IsNotification() {
+		return ctx, cancel
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running[r.ID()] = cancel
+	return ctx, func() {
+		s.mu.Lock()
+		delete(s.running, r.ID())
+		s.mu.Unlock()
+		cancel()
 	}
 }
 
@@ -231,8 +252,13 @@ func (s *server) leaves(context.Context) error {
 	return nil
 }
 
-func (s *server) cancel(ctx context.Context, p cancelParams) error {
-	jrpc2.ServerFromContext(ctx).CancelRequest(string(p.ID))
+// cancel calls a request off; one that has not begun, or has ended, is answered.
+func (s *server) cancel(_ context.Context, p cancelParams) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cancel := s.running[string(p.ID)]; cancel != nil {
+		cancel()
+	}
 	return nil
 }
 
