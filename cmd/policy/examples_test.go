@@ -83,12 +83,38 @@ func TestQuickstart(t *testing.T) {
 // TestOneLiners types the transcript of examples/one-liners.md.
 func TestOneLiners(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(repository, "examples", "one-liners.md"))
+	if steps := transcript(t, repository, "examples/one-liners.md"); steps < 10 {
+		t.Errorf("the transcript has only %d commands: is it read right?", steps)
+	}
+}
+
+// TestRecipes types the transcript of a service that uses the recipes, which the
+// first of its commands publishes, in a copy of the examples: it writes files. The
+// lock holds the digests of the recipes: when they are edited, the README of
+// use-recipes says how it is made anew.
+func TestRecipes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"recipes", "publish-recipes", "use-recipes"} {
+		name = filepath.Join("examples", name)
+		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join(repository, name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if steps := transcript(t, dir, "examples/use-recipes/README.md"); steps < 9 {
+		t.Errorf("the transcript has only %d commands: is it read right?", steps)
+	}
+}
+
+// transcript types the commands of a page's console blocks, in dir and with an empty
+// store, and compares what they print with what follows them there.
+func transcript(t *testing.T, dir, page string) (steps int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, page))
 	if err != nil {
 		t.Fatal(err)
 	}
 	env := cleanEnv(t)
-	steps := 0
 	for block := range strings.SplitSeq(string(text), "```console\n") {
 		block, _, fenced := strings.Cut(block, "\n```")
 		if !fenced || !strings.HasPrefix(block, "$ ") {
@@ -96,16 +122,14 @@ func TestOneLiners(t *testing.T) {
 		}
 		for _, step := range strings.Split("\n"+block, "\n$ ")[1:] {
 			command, want, _ := strings.Cut(step, "\n")
-			got := shell(t, env, command)
+			got := shellIn(t, dir, env, command)
 			steps++
 			if want != "" && !matches(want, got) {
 				t.Errorf("$ %s\nprinted:\n%s\nwant:\n%s", command, got, want)
 			}
 		}
 	}
-	if steps < 10 {
-		t.Errorf("the transcript has only %d commands: is it read right?", steps)
-	}
+	return steps
 }
 
 // matches compares line by line; … stands for anything, on a line of its own for
@@ -128,8 +152,13 @@ func cleanEnv(t *testing.T) []string {
 // on standard output. The line must succeed.
 func shell(t *testing.T, env []string, line string) string {
 	t.Helper()
+	return shellIn(t, repository, env, line)
+}
+
+func shellIn(t *testing.T, dir string, env []string, line string) string {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
-	cmd.Dir, cmd.Env = repository, env
+	cmd.Dir, cmd.Env = dir, env
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
