@@ -28,6 +28,9 @@ func (f gatedFiles) inPackage(name string) (string, bool) {
 // Open opens a file of the package, or one that was granted.
 func (f gatedFiles) Open(name string) (fs.File, error) {
 	if own, ok := f.inPackage(name); ok {
+		if !fs.ValidPath(own) {
+			return nil, outsidePackage(name)
+		}
 		file, err := f.p.Package.Open(own)
 		return file, fault.File(name, err)
 	}
@@ -146,6 +149,10 @@ func (f gatedFiles) mayPath(clean string, write bool) error {
 	return f.p.may("files", clean)
 }
 
+func outsidePackage(name string) error {
+	return fault.New(fault.Denied, name, "outside of the recipe's package")
+}
+
 // packageDir is the files of a recipe's package on disk, for what reads trees
 // itself. They are written when somebody asks.
 type packageDir struct {
@@ -157,7 +164,7 @@ type packageDir struct {
 
 func (d *packageDir) path(name string) (string, error) {
 	if !fs.ValidPath(name) {
-		return "", fault.New(fault.Denied, ":"+name, "outside of the recipe's package")
+		return "", outsidePackage(":" + name)
 	}
 	if _, err := fs.Stat(d.files, name); err != nil {
 		return "", fault.File(":"+name, err)

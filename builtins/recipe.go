@@ -79,7 +79,7 @@ func (r *Recipes) Open(ctx context.Context, n artifact.Name) (*Recipe, error) {
 	r.mu.Unlock()
 	found, err := once()
 	if err != nil {
-		return nil, fault.In("", RecipeRef(n), err)
+		return nil, about(RecipeRef(n), err, true)
 	}
 	named := *found
 	named.Ref = RecipeRef(n)

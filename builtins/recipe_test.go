@@ -24,7 +24,7 @@ func gatesConfig() artifact.RecipeConfig {
 	return c
 }
 
-func name(t *testing.T, ref string) artifact.Name {
+func recipeName(t *testing.T, ref string) artifact.Name {
 	n, err := artifact.ParseRecipeName(ref)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestRecipes(t *testing.T) {
 	if again, err := newEnv(t, t.TempDir(), nil).Recipes("").Pack(t.Context(), gatesConfig(), gates); err != nil || again != digest || !strings.HasPrefix(digest.String(), golden) {
 		t.Errorf("elsewhere it is %s, %v, not %s", again, err, digest)
 	}
-	n := name(t, "oci://registry.localhost/acme/recipes:v1")
+	n := recipeName(t, "oci://registry.localhost/acme/recipes:v1")
 	image, err := shelf.Push(t.Context(), n, digest)
 	if err != nil || image.String() != "registry.localhost/acme/recipes:v1@"+digest.String() || image.Annotations["org.opencontainers.image.description"] != "Gates." {
 		t.Fatalf("got %v, %v", image, err)
@@ -119,7 +119,7 @@ func TestNoRecipe(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, t.TempDir(), nil)
 	image := built(t, env, "registry.localhost/acme/authz:1")
-	n := name(t, image.String())
+	n := recipeName(t, image.String())
 	if _, err := env.Recipes("").Open(t.Context(), n); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "not a recipe: it is a policy image") {
 		t.Errorf("got %v", err)
 	}
