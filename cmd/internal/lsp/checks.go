@@ -16,10 +16,9 @@ type checks struct {
 	wake chan struct{}
 	done sync.WaitGroup
 
-	mu     sync.Mutex
-	stop   context.CancelFunc // the look that is under way
-	shown  map[string]shown   // by URI, what was published last
-	change int
+	mu    sync.Mutex
+	stop  context.CancelFunc // the look that is under way
+	shown map[string]shown   // by URI, what was published last
 }
 
 // shown is what the editor was told about a file.
