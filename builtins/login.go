@@ -74,7 +74,7 @@ func LogIn(ctx context.Context, e *Env, args *LoginArgs) (*Login, error) {
 	if args.DefaultDomain {
 		err = e.saveDefaultDomain(host)
 	}
-	standard := args.DefaultDomain && err == nil || host == e.Settings.DefaultDomain
+	standard := args.DefaultDomain && err == nil || host == e.Settings.loginDomain()
 	return &Login{Server: host, Username: args.Username, Store: where, Default: standard}, err
 }
 
@@ -112,7 +112,7 @@ func (e *Env) registryHost(positional, server string) (string, error) {
 		return "", fault.New(fault.Usage, positional, "is one registry and --server %s another", server)
 	}
 	if host == "" {
-		return e.Settings.DefaultDomain, nil
+		return e.Settings.loginDomain(), nil
 	}
 	host = strings.TrimPrefix(strings.TrimPrefix(host, "https://"), "http://")
 	host, _, _ = strings.Cut(host, "/")

@@ -20,7 +20,7 @@ type LoginsArgs struct {
 // ListLogins gives the registries that credentials are known for, the user, and
 // where each secret lives. It never gives a secret.
 func ListLogins(ctx context.Context, e *Env, args *LoginsArgs) (Logins, error) {
-	standard := e.Settings.DefaultDomain
+	standard := e.Settings.loginDomain()
 	if args.Migrate {
 		var err error
 		if standard, err = e.migrate(ctx); err != nil {
@@ -47,7 +47,7 @@ func ListLogins(ctx context.Context, e *Env, args *LoginsArgs) (Logins, error) {
 // was chosen since, and says what it did. It gives the default domain from now on.
 // The old file goes when all is kept.
 func (e *Env) migrate(ctx context.Context) (domain string, err error) {
-	domain = e.Settings.DefaultDomain
+	domain = e.Settings.loginDomain()
 	old, err := e.Keys.Legacy()
 	if err != nil || len(old) == 0 {
 		return domain, err
@@ -111,7 +111,7 @@ func (args *LoginArgs) Offers(e *Env, result any) []Offer {
 		return nil
 	}
 	var all []Offer
-	if !login.Default && login.Server != e.Settings.DefaultDomain {
+	if !login.Default && login.Server != e.Settings.loginDomain() {
 		all = append(all, Offer{
 			Question: "Logged in. Make " + login.Server + " the registry of references that name none?",
 			Take: func(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/policyhost/policy/builtins/artifact"
@@ -12,6 +13,7 @@ import (
 type Settings struct {
 	Root          string                  // the store root: $POLICY_FILE_STORE_ROOT, ~/.policy
 	DefaultDomain string                  // the registry of a reference that names none
+	LoginDomain   string                  // the registry of a login that names none, when a project says the other; empty: that
 	Insecure      bool                    // do not verify TLS certificates
 	Plaintext     bool                    // speak HTTP
 	CA            []string                // PEM files trusted beside the system's
@@ -25,6 +27,10 @@ type Settings struct {
 
 	leaveCache bool // a rehearsal reads the cache and writes nothing to it
 }
+
+// loginDomain is the registry that a login means which names none. A project has no
+// say in where passwords go.
+func (s Settings) loginDomain() string { return cmp.Or(s.LoginDomain, s.DefaultDomain) }
 
 // HostSettings are the settings of one registry. Nil and empty mean: as
 // [Settings] says.

@@ -46,7 +46,7 @@ func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
 	if args, ok := d.Args.(atRegistry); ok && d.remote {
 		args.AtRegistry()
 	}
-	s, err := d.open(ctx, a, flags)
+	s, err := a.open(ctx, flags)
 	if err != nil {
 		return err
 	}
@@ -79,17 +79,6 @@ func (d *direct) run(ctx context.Context, a *app, flags *config.Flags) error {
 	}
 	s.noteUndefined(result, d.Args)
 	return nil
-}
-
-// open is the session of the verb. A project has no say in where the user's
-// credentials go: the registry that it makes the default one is not what a login
-// without a host is about.
-func (d *direct) open(ctx context.Context, a *app, flags *config.Flags) (*session, error) {
-	switch d.Args.(type) {
-	case *builtins.LoginArgs, *builtins.LogoutArgs, *builtins.LoginsArgs:
-		return a.openIn(ctx, flags, nil)
-	}
-	return a.open(ctx, flags)
 }
 
 // noteUndefined tells the person at the terminal why a decision shows nothing.

@@ -84,6 +84,9 @@ func (l *loader) load() error {
 			if v, err = l.savedDomain(v); err != nil {
 				return err
 			}
+			if of, ok := l.defaults[s.key]; ok && of.from == v.from {
+				l.result.LoginDomain = s.def // nobody but the project has chosen one
+			}
 		}
 		if err := l.apply(s, v); err != nil {
 			return err

@@ -56,7 +56,10 @@ func TestProjectDefaults(t *testing.T) {
 			if places := sources.Places; places[len(places)-1].Path != file || places[len(places)-1].Use != "used" {
 				t.Errorf("places %v", places)
 			}
-			if name == "alone" && (s.Concurrency != 8 || s.DefaultDomain != "proj.example" || s.Limits.Total != 1<<20) {
+			if name != "alone" && s.LoginDomain != "" {
+				t.Errorf("logins are for %q", s.LoginDomain)
+			}
+			if name == "alone" && (s.Concurrency != 8 || s.DefaultDomain != "proj.example" || s.LoginDomain != "docker.io" || s.Limits.Total != 1<<20) {
 				t.Errorf("settings %+v", s)
 			}
 		})
