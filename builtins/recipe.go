@@ -134,8 +134,12 @@ func (r *Recipes) fetch(ctx context.Context, n artifact.Name, to *store.Store) e
 // isRecipe refuses what is no recipe before any of it is fetched.
 func isRecipe(_ artifact.Descriptor, raw []byte) error {
 	m, err := artifact.ParseManifest(raw)
-	if err == nil {
-		_, err = m.RecipeLayer()
+	if err != nil {
+		return err
+	}
+	layer, err := m.RecipeLayer()
+	if err == nil && (layer.Size > recipeLimits.Total || m.Config.Size > maxRecipeConfig) {
+		err = fault.New(fault.Limit, "", "larger than a recipe may be")
 	}
 	return err
 }

@@ -109,6 +109,7 @@ type session struct {
 	settings builtins.Settings
 	env      *builtins.Env
 
+	unpacked  *recipes            // of a recipe that is tested from its package; nil: none is
 	rehearsal *builtins.Rehearsal // nil: it is meant
 	planFile  string
 	base      context.Context // ends with the process, or when the journal breaks, and not when that time is over

@@ -24,7 +24,7 @@ var rooms = map[string][]string{
 	"builtins/internal/registry":  {"runtime/fault", "builtins/artifact", "github.com/regclient/", "github.com/opencontainers/"},
 	"builtins/internal/store":     {"runtime/fault", "builtins/artifact", "github.com/gofrs/flock", "github.com/opencontainers/", "golang.org/x/sys/"},
 	"builtins/internal/templates": {"runtime/fault"},
-	"builtins":                    {"runtime/fault", "builtins/", "go.yaml.in/yaml/v3"},
+	"builtins":                    {"runtime/fault", "builtins/", "go.yaml.in/yaml/v3", "golang.org/x/mod/semver"},
 	"cmd/internal/complete":       {"cmd/internal/render", "github.com/alecthomas/kong"},
 	"cmd/internal/config":         {"runtime/fault", "builtins", "builtins/artifact", "cmd/internal/project", "github.com/alecthomas/kong", "go.yaml.in/", "github.com/goccy/go-yaml", "sigs.k8s.io/yaml"},
 	"cmd/internal/lsp":            {"runtime/fault", "github.com/creachadair/jrpc2", "github.com/creachadair/jrpc2/handler"},

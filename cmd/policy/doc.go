@@ -26,7 +26,7 @@ func (*docCommand) Help() string {
 	return "The reference is Markdown, made from the declarations that the verbs run on;\nof a file it shows what those who load it may call.\n\n    policy doc @std//select.star\n    policy doc --stub > __builtins__.pyi\n\nExample:\n\n    policy doc push"
 }
 
-func (c *docCommand) run(_ context.Context, a *app, _ *config.Flags) error {
+func (c *docCommand) run(ctx context.Context, a *app, flags *config.Flags) error {
 	if c.Man != "" {
 		if c.Verb != "" {
 			return fault.In("doc", "", fault.New(fault.Usage, c.Verb, "--man writes the pages of all commands").WithHint("policy doc --man %s", c.Man))
@@ -37,13 +37,13 @@ func (c *docCommand) run(_ context.Context, a *app, _ *config.Flags) error {
 		return fault.In("doc", "", a.writeManual(c.Man))
 	}
 	if c.Stub {
-		return fault.In("doc", "", a.writeStub(c.Verb))
+		return fault.In("doc", "", a.writeStub(ctx, flags, c.Verb))
 	}
 	if c.Verb == "" {
 		return reference(a.printer.Out)
 	}
 	if isModule(c.Verb) {
-		return fault.In("doc", "", a.moduleReference(c.Verb))
+		return fault.In("doc", "", a.moduleReference(ctx, flags, c.Verb))
 	}
 	names := modules()
 	for _, v := range builtins.Table() {

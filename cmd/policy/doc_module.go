@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"strings"
 
+	"github.com/policyhost/policy/cmd/internal/config"
 	"github.com/policyhost/policy/cmd/internal/render"
 	"github.com/policyhost/policy/runtime"
 	"github.com/policyhost/policy/runtime/fault"
@@ -37,8 +39,8 @@ func modules() []string {
 
 // moduleReference writes what a file of Starlark offers those who load it: plain text on
 // a terminal, else Markdown.
-func (a *app) moduleReference(name string) error {
-	text, err := moduleText(name)
+func (a *app) moduleReference(ctx context.Context, flags *config.Flags, name string) error {
+	text, err := a.moduleText(ctx, flags, name)
 	if err != nil {
 		return err
 	}
@@ -46,22 +48,23 @@ func (a *app) moduleReference(name string) error {
 	if doc == "" && len(functions) == 0 {
 		return fault.New(fault.Script, name, "it defines no functions that can be loaded").WithHint("policy check %s says whether it has mistakes", name)
 	}
-	var b strings.Builder
-	if a.printer.OutTerminal {
-		width := min(a.printer.Width, 100)
-		if width < 20 {
-			width = 80
+	page := a.page(func(b *strings.Builder, p pageStyle) {
+		if p.width > 0 {
+			modulePage(b, name, doc, functions, p.width)
+		} else {
+			moduleMarkdown(b, name, doc, functions)
 		}
-		modulePage(&b, name, doc, functions, width)
-	} else {
-		moduleMarkdown(&b, name, doc, functions)
-	}
-	_, err = fmt.Fprint(a.printer.Out, render.SafeLines(b.String()))
+	})
+	_, err = fmt.Fprint(a.printer.Out, render.SafeLines(page))
 	return err
 }
 
-func moduleText(name string) ([]byte, error) {
+// moduleText reads a file by what load statements call it, or by its path.
+func (a *app) moduleText(ctx context.Context, flags *config.Flags, name string) ([]byte, error) {
 	file, isStd := strings.CutPrefix(name, std)
+	if !isStd && isRecipeFile(name) {
+		return a.recipeModule(ctx, flags, name)
+	}
 	if !isStd && strings.HasPrefix(name, "@") {
 		return nil, fault.New(fault.NotFound, name, "no such module").WithHint("modules of the standard library: %s", strings.Join(modules(), " "))
 	}
@@ -103,8 +106,17 @@ func typeOf(p runtime.Param) string {
 func modulePage(b *strings.Builder, name, doc string, functions []runtime.Function, width int) {
 	fmt.Fprintf(b, "%s\n\n", name)
 	wrapDoc(b, doc, "", width)
-	for _, f := range functions {
-		fmt.Fprintf(b, "\n%s\n", brokenSignature(f, width))
+	b.WriteString("\n")
+	functionsPage(b, functions, width)
+}
+
+// functionsPage describes functions to somebody at a terminal.
+func functionsPage(b *strings.Builder, functions []runtime.Function, width int) {
+	for n, f := range functions {
+		if n > 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(b, "%s\n", brokenSignature(f, width))
 		wrapDoc(b, f.Doc, "    ", width)
 		longest := 0
 		for _, p := range f.Params {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/policyhost/policy/builtins"
+	"github.com/policyhost/policy/cmd/internal/config"
 	"github.com/policyhost/policy/cmd/internal/render"
 	"github.com/policyhost/policy/runtime"
 	"github.com/policyhost/policy/runtime/fault"
@@ -251,14 +253,14 @@ func pyString(text, indent string) string {
 }
 
 // writeStub prints the declarations of everything, or of a file.
-func (a *app) writeStub(name string) error {
+func (a *app) writeStub(ctx context.Context, flags *config.Flags, name string) error {
 	text, err := "", error(nil)
 	switch {
 	case name == "":
 		text, err = verbStub()
 	case isModule(name):
 		var module []byte
-		if module, err = moduleText(name); err == nil {
+		if module, err = a.moduleText(ctx, flags, name); err == nil {
 			text, err = moduleStub(module)
 		}
 	default:

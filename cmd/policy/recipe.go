@@ -16,6 +16,7 @@ import (
 
 type recipeCommand struct {
 	New     recipeNew     `cmd:"" help:"Write the beginning of a recipe into a folder."`
+	Ls      recipeLs      `cmd:"" help:"List the recipes that a registry has."`
 	Add     recipeAdd     `cmd:"" help:"Pin a recipe in policy.lock, and grant what it needs."`
 	Update  recipeUpdate  `cmd:"" help:"Show what became of pinned tags, and pin them anew."`
 	Diff    recipeDiff    `cmd:"" help:"Show what two editions of a recipe differ in."`
@@ -23,6 +24,8 @@ type recipeCommand struct {
 	Tree    recipeTree    `cmd:"" help:"Show the recipes that are loaded, and what they depend on."`
 	Audit   recipeAudit   `cmd:"" help:"Show what each recipe may touch."`
 	Vendor  recipeVendor  `cmd:"" help:"Keep all that is pinned in the project, to run without a network."`
+	Test    recipeTest    `cmd:"" help:"Run the tests of a recipe, out of its registry or a folder."`
+	Doc     recipeDoc     `cmd:"" help:"Describe what a recipe offers and needs."`
 	Publish recipePublish `cmd:"" help:"Check, test, pack and push the recipe in a folder."`
 }
 

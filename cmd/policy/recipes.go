@@ -331,7 +331,13 @@ type projects struct {
 	byRoot map[string]*recipes
 }
 
-func (s *session) projects() *projects { return &projects{session: s, byRoot: map[string]*recipes{}} }
+func (s *session) projects() *projects {
+	p := &projects{session: s, byRoot: map[string]*recipes{}}
+	if s.unpacked != nil {
+		p.byRoot[s.unpacked.project.Root] = s.unpacked
+	}
+	return p
+}
 
 // of gives those of the project that a pipeline lies in. None is pinned by them.
 func (p *projects) of(source runtime.Source) (*recipes, error) {
