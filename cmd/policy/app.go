@@ -144,6 +144,9 @@ func (a *app) openIn(ctx context.Context, flags *config.Flags, p *project.Projec
 	s.unwatch = a.watchMemory(cmp.Or(flags.MaxHeap, defaultMemory), func(err error) { os.Exit(a.finish(err)) })
 	s.ctx, s.cancel = s.timed(s.base)
 	if err := s.keepJournal(sources.Journal); err != nil {
+		s.cancel()
+		s.abort(nil)
+		s.unwatch()
 		return nil, err
 	}
 	var progress builtins.Events

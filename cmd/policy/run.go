@@ -163,12 +163,14 @@ type pipeline struct {
 	record  *record
 	recipes *recipes
 	envs    *confined // set before the first call; loading has no effect
+	hangUp  func()    // ends the session that recipes were fetched in, if there is one
 }
 
 // load reads the file and checks it, without any effect but to pin recipes.
 func (p *pipeline) load(ctx context.Context, flags *config.Flags, pinning pinning) (err error) {
-	connect, done := p.connecting(flags)
-	defer done()
+	var connect connect
+	connect, p.hangUp = p.connecting(flags)
+	defer p.hangUp()
 	if p.recipes, err = p.recipesOf(p.source, pinning, connect); err != nil {
 		return err
 	}
@@ -194,7 +196,8 @@ func (p *pipeline) load(ctx context.Context, flags *config.Flags, pinning pinnin
 	return p.recipes.keep()
 }
 
-// connecting opens a session when it is needed, and ends it when done.
+// connecting opens a session when it is needed, and ends it when done; another may
+// be opened after that.
 func (a *app) connecting(flags *config.Flags) (open connect, end func()) {
 	done := func() {}
 	return func(ctx context.Context, p *project.Project) (*builtins.Env, error) {
@@ -204,7 +207,10 @@ func (a *app) connecting(flags *config.Flags) (open connect, end func()) {
 		}
 		done = func() { _ = s.Close() } // it has only read
 		return s.env, nil
-	}, func() { done() }
+	}, func() {
+		done()
+		done = func() {}
+	}
 }
 
 // pinning is what becomes of recipes without a pin. The words behind FILE have not
@@ -260,6 +266,7 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 		return err
 	}
 	defer s.Close()
+	defer p.hangUp() // a line of a shell may have fetched more
 	if err := s.rehearse(c.host.rehearsing); err != nil {
 		return err
 	}

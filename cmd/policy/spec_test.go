@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"policy": func() {
 			code := run()
+			noteLeaks()
 			if file := os.Getenv("POLICY_TEST_EXIT"); file != "" {
 				_ = os.WriteFile(file, []byte(strconv.Itoa(code)), 0o600)
 			}
@@ -40,7 +41,15 @@ func TestMain(m *testing.M) {
 // TestSpec runs the executable half of the specification.
 func TestSpec(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, caseParams(filepath.Join("..", "..", "spec", "cases")))
+	params := caseParams(filepath.Join("..", "..", "spec", "cases"))
+	leaks := watchLeaks(t)
+	params.Setup = func(env *testscript.Env) error {
+		if watched.MatchString(filepath.Base(env.WorkDir)) {
+			env.Setenv(leaksFile, leaks)
+		}
+		return setup(env)
+	}
+	testscript.Run(t, params)
 }
 
 func caseParams(dir string) testscript.Params {
