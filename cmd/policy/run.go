@@ -201,16 +201,16 @@ func (p *pipeline) load(ctx context.Context, flags *config.Flags, pinning pinnin
 func (a *app) connecting(flags *config.Flags) (open connect, end func()) {
 	done := func() {}
 	return func(ctx context.Context, p *project.Project) (*builtins.Env, error) {
-		s, err := a.openIn(ctx, flags, p)
-		if err != nil {
-			return nil, err
+			s, err := a.openIn(ctx, flags, p)
+			if err != nil {
+				return nil, err
+			}
+			done = func() { _ = s.Close() } // it has only read
+			return s.env, nil
+		}, func() {
+			done()
+			done = func() {}
 		}
-		done = func() { _ = s.Close() } // it has only read
-		return s.env, nil
-	}, func() {
-		done()
-		done = func() {}
-	}
 }
 
 // pinning is what becomes of recipes without a pin. The words behind FILE have not
