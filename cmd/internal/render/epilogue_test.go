@@ -68,14 +68,14 @@ func TestSlowSteps(t *testing.T) {
 	t.Parallel()
 	p, _, stderr := printer(render.Text)
 	send, stop := p.Progress()
-	task, build, quick, moved := stepOf(1, render.TaskVerb, "ship", 3*time.Second), stepOf(2, "build", "a", 4*time.Second), stepOf(3, "build", "b", time.Second), stepOf(4, "push", "c", 5*time.Second)
+	task, build, quick, moved := stepOf(1, render.TaskVerb, "ship", 3*time.Second), stepOf(2, "build", "a", 14*time.Second), stepOf(3, "build", "b", 9*time.Second), stepOf(4, "push", "c", 15*time.Second)
 	build.Err = fault.New(fault.Invalid, "", "no")
 	for _, s := range []*builtins.Step{task, build, quick, moved} {
 		send(builtins.Event{State: builtins.Began, Step: s})
 		send(builtins.Event{State: builtins.Ended, Step: s})
 	}
 	stop()
-	if want := "task ship, 3.0s\nbuild a failed after 4.0s\n"; stderr.String() != want {
+	if want := "task ship, 3.0s\nbuild a failed after 14.0s\n"; stderr.String() != want {
 		t.Errorf("got %q, want %q", stderr, want)
 	}
 }

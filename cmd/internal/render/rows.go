@@ -41,8 +41,8 @@ func (t *tracker) began(s *builtins.Step) {
 	})
 }
 
-// stepped ends a row, and leaves a line of a task that had one; elsewhere of one that
-// was slow. The lock is held.
+// stepped ends a row, and leaves a line of a task that had one or was slow, and of
+// what somebody has waited for. The lock is held.
 func (t *tracker) stepped(s *builtins.Step) {
 	r := t.rows[s.ID]
 	delete(t.rows, s.ID)
@@ -50,9 +50,9 @@ func (t *tracker) stepped(s *builtins.Step) {
 	if r != nil {
 		r.end()
 	}
-	worth := s.Took >= slowLine && !transferring[s.Verb]
+	worth := s.Took >= waiting && !transferring[s.Verb]
 	if s.Verb == TaskVerb {
-		worth = worth || shown
+		worth = shown || s.Took >= slowLine
 	}
 	if !worth || s.Asked() {
 		return
