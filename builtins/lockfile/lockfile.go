@@ -80,7 +80,7 @@ func Parse(text []byte) (*Lock, error) {
 			continue
 		case isMarker(s):
 			return nil, invalid(number, "a merge was not finished").
-				WithHint("every line stands for itself: keep those of both sides and remove the marks of git")
+				WithHint("every line stands for itself: keep those of both sides and remove the marks of git; \"policy.lock merge=union\" in .gitattributes does so from now on")
 		}
 		e, err := parseEntry(s)
 		if err != nil {
@@ -91,6 +91,10 @@ func Parse(text []byte) (*Lock, error) {
 		if old, found := l.Find(e.Ref); found {
 			if old.String() == e.String() {
 				continue
+			}
+			if old.Digest == e.Digest {
+				return nil, invalid(number, "%s is pinned twice, with different grants", e.Ref).
+					WithHint("keep the line that grants what you want")
 			}
 			return nil, invalid(number, "%s is pinned twice, to %s and to %s", e.Ref, old.Digest, e.Digest).
 				WithHint("keep the line of the content that you want; policy recipe update then takes the newest")

@@ -70,7 +70,8 @@ func TestRefused(t *testing.T) {
 		{"policy.lock v1\noci://a.test/x:1 " + one + " size=-1", "no size"},
 		{"policy.lock v1\noci://a.test/x:1 " + one + " needs=fly:moon", "no kind of need"},
 		{"policy.lock v1\n<<<<<<< HEAD\n", "a merge was not finished"},
-		{"policy.lock v1\noci://a.test/x:1 " + one + "\noci://a.test/x:1 " + two, "pinned twice"},
+		{"policy.lock v1\noci://a.test/x:1 " + one + "\noci://a.test/x:1 " + two, "pinned twice, to "},
+		{"policy.lock v1\noci://a.test/x:1 " + one + "\noci://a.test/x:1 " + one + " needs=env:CI", "line 3: oci://a.test/x:1 is pinned twice, with different grants"},
 	} {
 		_, err := lockfile.Parse([]byte(tt.text))
 		if tt.text == "" {

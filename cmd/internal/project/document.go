@@ -45,11 +45,26 @@ func parseDocument(file string, text []byte) (*document, error) {
 	if err := toml.Unmarshal(text, &d.values); err != nil {
 		if e, ok := errors.AsType[*toml.DecodeError](err); ok {
 			line, col := e.Position()
+			if isMergeMark(text, line) {
+				return nil, fault.New(fault.Invalid, file, "%w", placed{file, line, col, errors.New("a merge was not finished")}).
+					WithHint("keep the recipes of both sides and remove the marks of git")
+			}
 			return nil, fault.New(fault.Invalid, file, "%w", placed{file, line, col, errors.New(strings.TrimPrefix(e.Error(), "toml: "))})
 		}
 		return nil, fault.New(fault.Invalid, file, "%w", err)
 	}
 	return d, nil
+}
+
+// isMergeMark reports a line that git has left where two branches changed the same.
+func isMergeMark(text []byte, line int) bool {
+	number := 0
+	for l := range bytes.Lines(text) {
+		if number++; number == line {
+			return bytes.HasPrefix(l, []byte("<<<<<<<"))
+		}
+	}
+	return false
 }
 
 // deepest is how many keys and items may be in one another. No key of ours is as
