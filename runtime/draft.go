@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"unicode/utf8"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -127,6 +128,14 @@ func lineAt(text []byte, off int) int {
 		}
 	}
 	return line
+}
+
+// wordOf is where a name stands. Its bytes are not those of the text where that
+// is no UTF-8.
+func wordOf(text []byte, id *syntax.Ident) (start, end int) {
+	behind := id.NamePos
+	behind.Col += int32(utf8.RuneCountInString(id.Name))
+	return offsetOf(text, id.NamePos), offsetOf(text, behind)
 }
 
 // offsetOf is where a line and column of the parser are.

@@ -195,8 +195,7 @@ func (v *view) place(m *module, at *syntax.Ident) Place {
 		p.Text = v.source
 	}
 	if at != nil {
-		p.Start = offsetOf(p.Text, at.NamePos)
-		p.End = p.Start + len(at.Name)
+		p.Start, p.End = wordOf(p.Text, at)
 	}
 	return p
 }

@@ -16,6 +16,7 @@ func FuzzDraft(f *testing.F) {
 	for i, typed := range []string{".", "(", "\"", "'''", "[", "{", "}", ")", "\n", "\r", "\t", ":", "=", "def ", "load(\"", "\\", "#", "\x00", "é𝄞", "\xff", "lambda x: ", "if ", "x.y.z(", "-> ", ": list["} {
 		f.Add(whole, uint(i*17), uint(i%4), typed)
 	}
+	f.Add("load(\"a\", \"b\")#", uint(12), uint(0), "\x94\x94\x94")
 	f.Add("\uFEFFload(\"", uint(9), uint(0), "x")
 	host := &runtime.Host{
 		Predeclared: func(runtime.Module) []runtime.Builtin { return fixtures() },
@@ -29,28 +30,27 @@ func FuzzDraft(f *testing.F) {
 		to := min(len(text), from+int(cut%8))
 		text = text[:from] + typed + text[to:]
 		d := host.Draft(runtime.Source{Name: "main.star", Text: []byte(text)})
-		for _, off := range []int{from + len(typed), int(cut % uint(len(text)+1)), len(text) + 1} {
-			within := func(what string, start, end, size int) {
-				if start < 0 || end < start || end > size {
-					t.Errorf("%s at %d of %q: from %d to %d", what, off, text, start, end)
-				}
+		off := from + len(typed)
+		within := func(what string, start, end, size int) {
+			if start < 0 || end < start || end > size {
+				t.Errorf("%s at %d of %q: from %d to %d", what, off, text, start, end)
 			}
-			done := d.Complete(t.Context(), off)
-			within("completion", done.Start, done.End, len(text))
-			for _, c := range done.Candidates {
-				if strings.HasSuffix(c.Text, "__policy__") || strings.HasSuffix(c.Text, "*") {
-					t.Errorf("%q at %d of %q is no name that anybody writes", c.Text, off, text)
-				}
+		}
+		done := d.Complete(t.Context(), off)
+		within("completion", done.Start, done.End, len(text))
+		for _, c := range done.Candidates {
+			if strings.HasSuffix(c.Text, "__policy__") || strings.HasSuffix(c.Text, "*") {
+				t.Errorf("%q at %d of %q is no name that anybody writes", c.Text, off, text)
 			}
-			if found, ok := d.Describe(t.Context(), off); ok {
-				within("description", found.Start, found.End, len(text))
-			}
-			if place, ok := d.Define(t.Context(), off); ok {
-				within("definition", place.Start, place.End, len(place.Text))
-			}
-			if call, ok := d.Signature(t.Context(), off); ok && call.Active >= len(call.Function.Params) {
-				t.Errorf("parameter %d of %s", call.Active, call.Function.Signature())
-			}
+		}
+		if found, ok := d.Describe(t.Context(), off); ok {
+			within("description", found.Start, found.End, len(text))
+		}
+		if place, ok := d.Define(t.Context(), off); ok {
+			within("definition", place.Start, place.End, len(place.Text))
+		}
+		if call, ok := d.Signature(t.Context(), off); ok && call.Active >= len(call.Function.Params) {
+			t.Errorf("parameter %d of %s", call.Active, call.Function.Signature())
 		}
 		for _, s := range d.Symbols(t.Context()) {
 			if s.Start < 0 || s.At < 0 || s.End > len(text) || s.AtEnd > len(text) || s.End < s.Start || s.AtEnd < s.At {

@@ -27,8 +27,8 @@ func (d *Draft) Symbols(ctx context.Context) []Symbol {
 	var all []Symbol
 	add := func(id *syntax.Ident, of syntax.Node, kind, detail string) *Symbol {
 		start, end := of.Span()
-		s := Symbol{Name: id.Name, Kind: kind, Detail: detail, Start: offsetOf(d.text, start), End: offsetOf(d.text, end), At: offsetOf(d.text, id.NamePos)}
-		s.AtEnd = s.At + len(id.Name)
+		s := Symbol{Name: id.Name, Kind: kind, Detail: detail, Start: offsetOf(d.text, start), End: offsetOf(d.text, end)}
+		s.At, s.AtEnd = wordOf(d.text, id)
 		s.End = max(s.End, s.AtEnd)
 		all = append(all, s)
 		return &all[len(all)-1]
@@ -50,7 +50,7 @@ func (d *Draft) Symbols(ctx context.Context) []Symbol {
 			if name := taskLiteral(stmt); name != nil {
 				at := &syntax.Ident{NamePos: name.TokenPos, Name: name.Value.(string)}
 				s := add(at, stmt, "task", "")
-				s.AtEnd = s.At + len(name.Raw)
+				s.AtEnd = min(s.At+len(name.Raw), len(d.text))
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func (s *Symbol) define(v *view, text []byte, x syntax.Expr) {
 			for i := 0; d.rec == t.rec && i < len(d.fields); i++ {
 				at := d.fields[i].typ.pos
 				child := Symbol{Name: d.fields[i].name, Kind: "field", Detail: t.rec.types[i].text, Start: offsetOf(text, at)}
-				child.End = child.Start + len(d.fields[i].typ.name)
+				child.End = min(child.Start+len(d.fields[i].typ.name), len(text))
 				child.At, child.AtEnd = child.Start, child.End
 				s.Children = append(s.Children, child)
 			}

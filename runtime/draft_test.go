@@ -282,3 +282,21 @@ func TestLanguageTable(t *testing.T) {
 		}
 	}
 }
+
+// TestDraftAnywhere asks at each place of a pipeline, and outside of it, with the
+// rest of the text cut off.
+func TestDraftAnywhere(t *testing.T) {
+	t.Parallel()
+	whole := fmt.Sprintf(pipeline, "x = deploy(target, stage = \"prod\")")
+	for off := -1; off <= len(whole)+1; off++ {
+		text := whole[:max(0, min(off, len(whole)))]
+		d, _ := drafted(t, text+"¦")
+		if done := d.Complete(t.Context(), off); done.Start < 0 || done.End > len(text) {
+			t.Errorf("at %d: %d to %d", off, done.Start, done.End)
+		}
+		d.Describe(t.Context(), off)
+		d.Define(t.Context(), off)
+		d.Signature(t.Context(), off)
+		d.Symbols(t.Context())
+	}
+}
