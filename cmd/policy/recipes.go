@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -259,67 +258,6 @@ func (r *recipes) keep() error {
 	}
 	r.added = nil
 	return nil
-}
-
-// grants are what a recipe may touch: what was granted to it, or what it needs as
-// far as that was granted to the one it is loaded for.
-func (u *usedRecipe) grants() artifact.Needs {
-	if u.root == nil {
-		return u.Granted
-	}
-	return u.Config.Needs.Within(u.root.Granted)
-}
-
-// hint says what to do about something that was not granted.
-func (u *usedRecipe) hint(need artifact.Need) string {
-	if u.root != nil && u.root.Granted.Allows(need) {
-		return "it does not say that it needs this: its author has to add it to [recipe.needs]"
-	}
-	return fmt.Sprintf("if it shall be: %s %s", u.ask, need)
-}
-
-// confined gives each module the Env that it may use: the whole one to the
-// project's, a narrowed one to each recipe's.
-type confined struct {
-	whole   *builtins.Env
-	recipes *recipes
-
-	mu   sync.Mutex
-	envs map[string]*builtins.Env // by the ID of the recipe's package
-}
-
-func (r *recipes) confine(whole *builtins.Env) *confined {
-	return &confined{whole: whole, recipes: r, envs: map[string]*builtins.Env{}}
-}
-
-// env is the one for a call.
-func (c *confined) env(call runtime.Call) *builtins.Env {
-	id := call.Module.Recipe
-	if id == "" {
-		return c.whole
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	narrow := c.envs[id]
-	if narrow == nil {
-		c.recipes.mu.Lock()
-		u := c.recipes.used[id]
-		c.recipes.mu.Unlock()
-		narrow = c.whole.Grant(builtins.Grants{Who: u.Ref, Needs: u.grants(), Package: u.Files, Hint: u.hint})
-		c.envs[id] = narrow
-	}
-	return narrow.Show(call.Passed)
-}
-
-// Close ends the narrowed ones, not the whole one.
-func (c *confined) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var errs []error
-	for _, e := range c.envs {
-		errs = append(errs, e.Close())
-	}
-	return fault.Join(errs...)
 }
 
 // projects are the recipes of several projects: of the files that one command

@@ -279,7 +279,7 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 		return err
 	}
 	p.envs = p.recipes.confine(env)
-	defer p.envs.Close()
+	defer func() { _ = p.envs.Close() }() // connections and copies of packages
 	if err := p.setClock(env); err != nil {
 		return err
 	}

@@ -191,7 +191,7 @@ func (r *starRunner) call(ctx context.Context, t *starTest, output *outputs) err
 	}
 	defer func() { _ = world.Close() }() // what it leaves goes with the folder around it
 	envs := t.file.confine(world.Env)
-	defer envs.Close()
+	defer func() { _ = envs.Close() }()
 	program, err := r.host(t.file, &testWorld{world, envs}, func(_ runtime.Position, text string) { output.add(text) }).Load(ctx, t.file.source())
 	if err != nil {
 		return err
