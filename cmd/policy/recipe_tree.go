@@ -90,7 +90,9 @@ func (r *recipes) roots(files sources, whole bool) recipeNodes {
 	loads := files.loads()
 	if whole {
 		for alias := range r.project.Recipes {
-			loads["@"+alias] = loads["@"+alias]
+			if _, loaded := loads["@"+alias]; !loaded {
+				loads["@"+alias] = nil
+			}
 		}
 	}
 	byKey := map[string]*recipeNode{}
