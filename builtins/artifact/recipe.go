@@ -72,6 +72,12 @@ func ParseRecipeConfig(raw []byte) (RecipeConfig, error) {
 	if c.Name == "" {
 		return bad("no name")
 	}
+	texts := append([]string{c.Name, c.Version, c.Description, c.Source, c.Licenses, c.MinPolicy}, c.Exports...)
+	for _, text := range slices.AppendSeq(texts, maps.Keys(c.Deps)) {
+		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return bad("%q is not one line of text", text)
+		}
+	}
 	for _, alias := range slices.Sorted(maps.Keys(c.Deps)) {
 		n, err := ParseRecipeName(c.Deps[alias])
 		if err != nil {

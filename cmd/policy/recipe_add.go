@@ -14,9 +14,9 @@ import (
 
 type recipeAdd struct {
 	output
-	Recipe string   `arg:"" help:"Recipe to pin: oci://HOST/ORG/NAME:TAG, or the @alias of one that policy.toml has."`
+	Recipe string   `arg:"" complete:"pinned" help:"Recipe to pin: oci://HOST/ORG/NAME:TAG, or the @alias of one that policy.toml has."`
 	Alias  string   `placeholder:"NAME" help:"Let the project load it as @NAME: the alias is written into policy.toml."`
-	Grant  []string `sep:"none" placeholder:"NEED" help:"Grant this instead of all that it says it needs; to one that is pinned, in addition: read:HOST/ORG/*, write:HOST/ORG/NAME, delete:…, files:FOLDER, files:FOLDER:rw, env:NAME; needs is all that it says, none takes back what was granted."`
+	Grant  []string `sep:"none" placeholder:"NEED" complete:"needs,none,read:,write:,delete:,files:,env:" help:"Grant this instead of all that it says it needs; to one that is pinned, in addition: read:HOST/ORG/*, write:HOST/ORG/NAME, delete:…, files:FOLDER, files:FOLDER:rw, env:NAME; needs is all that it says, none takes back what was granted."`
 }
 
 func (*recipeAdd) Help() string {
@@ -42,6 +42,10 @@ func (c *recipeAdd) add(ctx context.Context, s *session, r *recipes) (any, error
 	n, err := artifact.ParseRecipeName(ref)
 	if err != nil {
 		return nil, err
+	}
+	alias := c.Alias
+	if called, ok := strings.CutPrefix(c.Recipe, "@"); ok && alias == "" {
+		alias = called
 	}
 	pin, found := r.lock.Find(lockKey(n))
 	var recipe *builtins.Recipe
@@ -69,13 +73,16 @@ func (c *recipeAdd) add(ctx context.Context, s *session, r *recipes) (any, error
 	if err := r.project.ChangeLock(func(l *lockfile.Lock) { l.Set(pin) }); err != nil {
 		return nil, err
 	}
-	s.introduce(recipe, pin, c.Alias)
-	return describePin(recipe, pin, c.Alias), nil
+	if found && len(c.Grant) == 0 {
+		s.say("pinned before, and not changed; whether its tag has moved: policy recipe update %s", pin.Ref)
+	}
+	s.introduce(recipe, pin, alias)
+	return describePin(recipe, pin, alias), nil
 }
 
 // introduce tells the person what was pinned, what it may do, and how it is used.
 func (a *app) introduce(r *builtins.Recipe, pin lockfile.Entry, alias string) {
-	a.say("%s %s: %s", r.Config.Name, r.Config.Version, strings.TrimSpace(r.Config.Description))
+	a.say("%s", strings.TrimSuffix(strings.TrimSpace(r.Config.Name+" "+r.Config.Version+": "+r.Config.Description), ":"))
 	for need := range pin.Needs.All() {
 		a.say("  may %s %s", mays[need.Kind], need.Value)
 	}

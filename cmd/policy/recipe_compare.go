@@ -11,6 +11,7 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 
 	"github.com/policyhost/policy/builtins/artifact"
+	"github.com/policyhost/policy/cmd/internal/render"
 )
 
 // recipeChange is what two editions of a recipe differ in.
@@ -191,7 +192,7 @@ func (c *recipeChange) text() string {
 	} else {
 		fmt.Fprintf(&b, "  version %s, as before\n", c.To.Version)
 	}
-	field("digest", c.From.Digest.String(), c.To.Digest.String())
+	field("digest", short(c.From.Digest), short(c.To.Digest))
 	writeParts(&b, "functions", c.Functions)
 	writeParts(&b, "needs", c.Needs)
 	if len(c.NotGranted) > 0 {
@@ -202,7 +203,7 @@ func (c *recipeChange) text() string {
 		b.WriteString("  files\n")
 	}
 	for _, f := range c.Files {
-		fmt.Fprintf(&b, "    %s %s", map[string]string{"added": "+", "removed": "-", "changed": "~"}[f.Change], f.Path)
+		fmt.Fprintf(&b, "    %s %s", map[string]string{"added": "+", "removed": "-", "changed": "~"}[f.Change], render.Safe(f.Path))
 		if f.Diff != "" {
 			fmt.Fprintf(&b, "  +%d -%d", f.Added, f.Removed)
 		}
@@ -221,6 +222,9 @@ func (c *recipeChange) text() string {
 	}
 	return b.String()
 }
+
+// short is enough of a digest for people to tell it from others.
+func short(d artifact.Digest) string { return fmt.Sprintf("%.19s", d) }
 
 func writeParts(b *strings.Builder, title string, parts []partChange) {
 	if len(parts) > 0 {

@@ -24,7 +24,7 @@ import (
 
 type recipePublish struct {
 	output
-	Ref    string `arg:"" help:"Where to: HOST/ORG/NAME:TAG; without a tag, that of its version."`
+	Ref    string `arg:"" complete:"repository" help:"Where to: HOST/ORG/NAME:TAG; without a tag, that of its version."`
 	Folder string `arg:"" optional:"" default:"." complete:"folder" help:"Folder of the recipe, with its policy.toml."`
 	DryRun bool   `name:"dry-run" help:"Do all but push, and print the digest that it would have."`
 }

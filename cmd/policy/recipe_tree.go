@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -212,7 +211,7 @@ func (node *recipeNode) line() string {
 		parts = append(parts, node.Ref)
 	}
 	if node.Digest != "" {
-		parts = append(parts, fmt.Sprintf("%.19s", node.Digest), node.Where)
+		parts = append(parts, short(node.Digest), node.Where)
 	}
 	if len(node.LoadedBy) > 0 {
 		parts = append(parts, "in "+strings.Join(node.LoadedBy, ", "))
