@@ -346,3 +346,57 @@ coverage: 66.7% (at least 90.0% is wanted)
 		t.Errorf("verbose: %v\n%s", err, out)
 	}
 }
+
+func TestComparison(t *testing.T) {
+	t.Parallel()
+	c := &builtins.Comparison{
+		Policy: "./new", Against: "ghcr.io/acme/authz:1.0", Decisions: 30, Same: 26, Changed: 4, Percent: 40.0 / 3,
+		Groups: []builtins.FlipGroup{
+			{Query: "data.a.allow", Before: builtins.Allow, After: builtins.Deny, Count: 2, Examples: []builtins.Flip{{
+				ID: "d\x1b[31m1", File: "log.jsonl", Number: 7,
+				Diff: []builtins.Difference{{Change: "changed", Before: json.RawMessage("true"), After: json.RawMessage("false")}},
+				Lost: []builtins.RuleFlip{{Rule: "data.a.owner", At: "a.rego:3", Edited: true}, {Rule: "data.a.allow", At: "a.rego:9"}}, Redacted: []string{"/input/x"},
+			}}},
+			{Query: "data.a.why", Before: builtins.Other, After: builtins.Other, Count: 1, Examples: []builtins.Flip{{
+				File: "log.jsonl", Number: 9, Diff: []builtins.Difference{
+					{Path: "*", Change: "removed", Before: json.RawMessage(`"old"`)}, {Path: "*", Change: "added", After: json.RawMessage(`"new"`)},
+					{Path: "n", Change: "changed", Before: json.RawMessage("1"), After: json.RawMessage("2")},
+				},
+			}}},
+			{Query: "data.a.why", Before: builtins.Allow, After: builtins.Erred, Count: 1, Examples: []builtins.Flip{{ID: "e", File: "log.jsonl", Number: 1, Error: "complete rules must not produce multiple outputs"}}},
+		},
+		By:      []builtins.ChangesBy{{Path: "input.user", Values: []builtins.ChangesValue{{Value: json.RawMessage(`"ada"`), Decisions: 10, Changed: 2, AllowToDeny: 2}}, Others: 5}},
+		Doubts:  []builtins.Doubt{{About: "rand.intn", Why: "the record has no answer of it", Decisions: 3, Changed: 1}},
+		LeftOut: []builtins.LeftOut{{Reason: "no record", Documents: 2, First: "log.jsonl:2"}},
+	}
+	p, out, _ := printer(render.Text)
+	if err := p.Answer(c); err != nil {
+		t.Fatal(err)
+	}
+	const want = `./new against ghcr.io/acme/authz:1.0: 4 of 30 decisions change (13.33%)
+
+data.a.allow: allow → deny, 2
+  d\x1b[31m1 (log.jsonl:7)
+    no longer holds: data.a.owner (a.rego:3), edited
+    and 1 more
+    a mask took out: /input/x
+
+data.a.why: value, another value, 1
+  log.jsonl:9
+    - *: "old"
+    + *: "new"
+    ~ n: 1 → 2
+
+data.a.why: allow → error, 1
+  e (log.jsonl:1)
+    error: complete rules must not produce multiple outputs
+
+` + "input.user\tDECISIONS\tCHANGED\tALLOW → DENY\tDENY → ALLOW\n\"ada\"\t10\t2\t2\t0\n" + `and 5 more
+
+uncertain: rand.intn in 3 decisions, 1 of them changed: the record has no answer of it
+left out: 2 documents, the first at log.jsonl:2: no record
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
+	}
+}
