@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 
 	"github.com/policyhost/policy/builtins"
@@ -77,7 +78,16 @@ func (c *recipeAdd) add(ctx context.Context, s *session, r *recipes) (any, error
 		s.say("pinned before, and not changed; whether its tag has moved: policy recipe update %s", pin.Ref)
 	}
 	s.introduce(recipe, pin, alias)
+	r.remindVendor(ctx, pin)
 	return describePin(recipe, pin, alias), nil
+}
+
+// remindVendor says when a project that keeps its recipes does not keep a new one
+// yet.
+func (r *recipes) remindVendor(ctx context.Context, pin lockfile.Entry) {
+	if _, err := os.Stat(r.project.Vendor()); err == nil && r.shelf.Where(ctx, pin.Digest) != builtins.Vendored {
+		r.say("the project's vendor folder does not have it yet: policy recipe vendor")
+	}
 }
 
 // introduce tells the person what was pinned, what it may do, and how it is used.

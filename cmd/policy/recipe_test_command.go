@@ -38,7 +38,7 @@ Example:
 func (c *recipeTest) as(folder string) (*testCommand, error) {
 	test := new(testCommand)
 	err := kong.ApplyDefaults(test)
-	test.Paths, test.TestArgs.Run, test.Output = []string{folder}, c.Run, c.Output
+	test.Paths, test.Run, test.Output = []string{folder}, c.Run, c.Output
 	return test, err
 }
 

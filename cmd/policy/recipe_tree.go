@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/cmd/internal/config"
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 type recipeTree struct {
@@ -150,7 +152,7 @@ func (r *recipes) fill(ctx context.Context, node, root *recipeNode, seen map[art
 	node.Where = r.shelf.Where(ctx, n.Digest)
 	recipe, err := r.shelf.Open(ctx, n)
 	if err != nil {
-		node.Problem = err.Error()
+		node.Problem = innermost(err)
 		return
 	}
 	node.Title, node.Version, node.Needs = recipe.Config.Name, recipe.Config.Version, recipe.Config.Needs
@@ -179,6 +181,14 @@ func (r *recipes) fill(ctx context.Context, node, root *recipeNode, seen map[art
 		r.fill(ctx, below, root, seen)
 		node.Uses = append(node.Uses, below)
 	}
+}
+
+// innermost is what went wrong, without what it is about.
+func innermost(err error) string {
+	for f, ok := errors.AsType[*fault.Error](err); ok && f.Err != nil; f, ok = errors.AsType[*fault.Error](err) {
+		err = f.Err
+	}
+	return err.Error()
 }
 
 // text draws the tree.

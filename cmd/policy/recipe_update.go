@@ -216,6 +216,7 @@ func (c *recipeUpdate) write(s *session, r *recipes, moved []*movedRecipe) error
 	}
 	for _, m := range moved {
 		s.say("%s: ~ %s", lockfile.Name, m.pin)
+		r.remindVendor(s.ctx, m.pin)
 		if len(m.change.NotGranted) > 0 {
 			name := m.pin.Ref
 			if len(m.change.Aliases) > 0 {
