@@ -114,7 +114,15 @@ func (e *Env) openOrPull(ctx context.Context, r Ref, pull string) (*local, error
 			return l, err
 		}
 	}
-	image, err := e.pull(ctx, r)
+	name, err := e.name(r)
+	if err != nil {
+		return nil, err
+	}
+	to := place{name: name, entry: name.Tagged(), store: e.Store}
+	if e.pass != nil && pull == "missing" {
+		to.store = e.pass.whole.Store // who may read an image need not be granted to write for it to be fetched
+	}
+	image, err := e.fetch(ctx, name, to)
 	if err != nil {
 		return nil, err
 	}

@@ -256,3 +256,33 @@ func TestGrantsShow(t *testing.T) {
 		t.Error("an Env that may do everything was changed")
 	}
 }
+
+// Who may read an image may have it fetched to be judged, and nothing else changes here.
+func TestGrantsFetch(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, t.TempDir(), nil)
+	image := built(t, e, "registry.localhost/a/door:1")
+	if _, err := builtins.Rm(t.Context(), e, &builtins.RmArgs{Refs: []builtins.Ref{ref(t, image.Ref)}, Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	reader := e.Grant(builtins.Grants{Who: "oci://ghcr.io/acme/r:v1", Needs: artifact.Needs{Read: []string{"registry.localhost/a/door"}}})
+	defer reader.Close()
+	stranger := e.Grant(builtins.Grants{Who: "oci://ghcr.io/acme/r:v1", Needs: artifact.Needs{Read: []string{"registry.localhost/b/*"}}})
+	defer stranger.Close()
+	ask := func(e *builtins.Env, pull string) error {
+		_, err := builtins.Eval(t.Context(), e, &builtins.EvalArgs{Policy: image.Ref, Query: "data.door.open", Pull: pull})
+		return err
+	}
+	if err := ask(stranger, "missing"); !errors.Is(err, fault.Denied) {
+		t.Errorf("a stranger: got %v, want Denied", err)
+	}
+	if err := ask(reader, "always"); !errors.Is(err, fault.Denied) {
+		t.Errorf("to replace what is here: got %v, want Denied", err)
+	}
+	if _, err := builtins.Pull(t.Context(), reader, &builtins.PullArgs{Refs: []builtins.Ref{ref(t, image.Ref)}}); !errors.Is(err, fault.Denied) {
+		t.Errorf("pull: got %v, want Denied", err)
+	}
+	if err := ask(reader, "missing"); err != nil {
+		t.Error(err)
+	}
+}
