@@ -22,7 +22,7 @@ import (
 
 // main is the only place that ends the process. The exit code is the fault's,
 // see spec/errors.md.
-func main() { os.Exit(run()) }
+func main() { os.Exit(noted(run())) }
 
 func run() (code int) {
 	postponeGC()
