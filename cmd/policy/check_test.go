@@ -7,6 +7,7 @@ import "testing"
 func TestExamplesChecked(t *testing.T) {
 	t.Parallel()
 	env := cleanEnv(t)
+	shell(t, env, "sh examples/publish-recipes/publish.sh") // what use-recipes loads
 	shell(t, env, "policy check examples stdlib")
 	shell(t, env, "policy fmt --check examples stdlib")
 }
