@@ -31,6 +31,9 @@ type retrier struct {
 
 func (c *Client) retrier(host string, attempts int) *retrier {
 	t := c.o.Timeouts
+	if c.o.Embedded[host] != nil { // it is never busy: what it cannot do now it cannot do in a second
+		attempts = 1
+	}
 	return &retrier{c: c, host: host, left: attempts, budget: t.RetryAfter, pause: t.Backoff}
 }
 
