@@ -167,18 +167,21 @@ func (c *recipeUpdate) look(ctx context.Context, r *recipes, pin lockfile.Entry)
 	return m, nil
 }
 
-// keptGrants are the grants that stay: all but those that only the needs of before
-// were the reason for.
+// keptGrants are the grants that stay: all but what only the needs of before were
+// the reason for.
 func keptGrants(granted, before, after artifact.Needs) artifact.Needs {
 	var kept artifact.Needs
 	for need := range granted.All() {
 		var one artifact.Needs
 		_ = one.Add(need) // it was granted, so it is sound
-		concerns := func(needs artifact.Needs) bool {
-			return needs.Allows(need) || !needs.Within(one).IsZero()
-		}
-		if concerns(after) || !concerns(before) {
+		used := after.Within(one)
+		switch {
+		case after.Allows(need), before.Within(one).IsZero() && !before.Allows(need), !before.Allows(need) && !used.IsZero():
 			_ = kept.Add(need)
+		default:
+			for still := range used.All() {
+				_ = kept.Add(still)
+			}
 		}
 	}
 	return kept
