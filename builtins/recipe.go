@@ -156,20 +156,8 @@ func readRecipe(ctx context.Context, s *store.Store, digest artifact.Digest) (*R
 	if err != nil {
 		return nil, err
 	}
-	m, err := artifact.ParseManifest(raw)
+	recipe, layer, err := withoutFiles(ctx, s, digest, raw)
 	if err != nil {
-		return nil, err
-	}
-	layer, err := m.RecipeLayer()
-	if err != nil {
-		return nil, err
-	}
-	text, err := s.Read(ctx, m.Config, maxRecipeConfig)
-	if err != nil {
-		return nil, err
-	}
-	recipe := &Recipe{Digest: digest, Size: layer.Size, Annotations: m.Annotations}
-	if recipe.Config, err = artifact.ParseRecipeConfig(text); err != nil {
 		return nil, err
 	}
 	content, err := s.Open(ctx, layer)
@@ -192,4 +180,24 @@ func readRecipe(ctx context.Context, s *store.Store, digest artifact.Digest) (*R
 	}
 	recipe.Files = files
 	return recipe, err
+}
+
+// withoutFiles is a recipe as its manifest and the config in a store describe it,
+// and the layer that has its files.
+func withoutFiles(ctx context.Context, s *store.Store, digest artifact.Digest, manifest []byte) (*Recipe, artifact.Descriptor, error) {
+	m, err := artifact.ParseManifest(manifest)
+	if err != nil {
+		return nil, artifact.Descriptor{}, err
+	}
+	layer, err := m.RecipeLayer()
+	if err != nil {
+		return nil, layer, err
+	}
+	text, err := s.Read(ctx, m.Config, maxRecipeConfig)
+	if err != nil {
+		return nil, layer, err
+	}
+	recipe := &Recipe{Digest: digest, Size: layer.Size, Annotations: m.Annotations}
+	recipe.Config, err = artifact.ParseRecipeConfig(text)
+	return recipe, layer, err
 }

@@ -113,21 +113,12 @@ func (r *Recipes) about(ctx context.Context, n artifact.Name) (*Recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := artifact.ParseManifest(raw)
+	recipe, _, err := withoutFiles(ctx, r.cache, d.Digest, raw)
 	if err != nil {
 		return nil, err
 	}
-	layer, err := m.RecipeLayer()
-	if err != nil {
-		return nil, err
-	}
-	text, err := r.cache.Read(ctx, m.Config, maxRecipeConfig)
-	if err != nil {
-		return nil, err
-	}
-	recipe := &Recipe{Ref: RecipeRef(n), Digest: d.Digest, Size: layer.Size, Annotations: m.Annotations}
-	recipe.Config, err = artifact.ParseRecipeConfig(text)
-	return recipe, err
+	recipe.Ref = RecipeRef(n)
+	return recipe, nil
 }
 
 // configSink takes what a recipe says of itself, and not its files.
