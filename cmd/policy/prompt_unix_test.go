@@ -29,8 +29,14 @@ type seat struct {
 
 func (w *workshop) sit(t *testing.T, args ...string) *seat {
 	t.Helper()
+	return w.sitIn(t, "", args...)
+}
+
+// sitIn is sit with another working folder.
+func (w *workshop) sitIn(t *testing.T, dir string, args ...string) *seat {
+	t.Helper()
 	s := &seat{T: t, cmd: exec.CommandContext(t.Context(), "policy", args...), shown: make(chan string)}
-	s.cmd.Env, s.cmd.Stdout = w.env, &s.stdout
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Dir = w.env, &s.stdout, dir
 	tty, err := creack.StartWithSize(s.cmd, &creack.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
 		t.Fatal(err)
