@@ -24,7 +24,7 @@ type ReplayArgs struct {
 	Top      int      `default:"10" help:"Most values of each --group-by to give, those with the most changes first."`
 	Examples int      `default:"3" help:"Most examples of each kind of change to give."`
 	Sample   float64  `default:"1" help:"Share of the records to ask, 0 to 1; the same ones each time."`
-	Limit    int      `help:"Most documents to read."`
+	First    int      `placeholder:"N" help:"Read no more than the first N documents."`
 	Time     string   `placeholder:"TIME" help:"What time.now_ns() says, RFC 3339; without it, the time of each record, else of the run."`
 
 	Data        []string `short:"d" placeholder:"PATH" sep:"none" complete:"file" help:"More data or policies for both: files or folders."`
@@ -83,8 +83,8 @@ func (args *ReplayArgs) replayer(ctx context.Context, e *Env) (*replayer, func()
 	switch {
 	case args.Sample <= 0 || args.Sample > 1 || math.IsNaN(args.Sample):
 		return nil, done, fault.New(fault.Usage, "", "--sample %v is no share", args.Sample).WithHint("0.1 asks a tenth of the records")
-	case args.Top < 0 || args.Examples < 0 || args.Limit < 0:
-		return nil, done, fault.New(fault.Usage, "", "--top, --examples and --limit count: want 0 or more")
+	case args.Top < 0 || args.Examples < 0 || args.First < 0:
+		return nil, done, fault.New(fault.Usage, "", "--top, --examples and --first count: want 0 or more")
 	case args.Time != "":
 		at, err := time.Parse(time.RFC3339Nano, args.Time)
 		if err != nil {

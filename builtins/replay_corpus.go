@@ -18,7 +18,7 @@ import (
 func (r *replayer) read(e *Env, yield func(document) error) error {
 	read := 0
 	each := func(d document) error {
-		if r.Limit > 0 && read >= r.Limit {
+		if r.First > 0 && read >= r.First {
 			return errEnough
 		}
 		read++

@@ -164,7 +164,9 @@ func Table() []Verb {
 		},
 		{
 			Name: "replay", Group: GroupPolicies, Effect: Read, Func: does(Replay),
-			Doc: "Ask a policy again what was asked before, and say which decisions change.\n\n" +
+			Doc: "Say which decisions a policy would change, asked again.\n\n" +
+				"It is asked what was asked before, and its decisions are compared with those that were recorded, or with\n" +
+				"those of another policy.\n\n" +
 				"What was asked comes from OPA's decision logs, as its console and its upload write them, from test\n" +
 				"cases, or from inputs alone. Functions that are not deterministic answer what the log recorded\n" +
 				"(nd_builtin_cache), and the clock stands where it stood; what cannot be repeated is counted as a doubt.",
