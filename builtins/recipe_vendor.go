@@ -105,7 +105,7 @@ func (r *Recipes) vendorAll(ctx context.Context, all []*Recipe) error {
 	if err := tx.Tag(ctx, entries...); err != nil {
 		return err
 	}
-	return ignoreLocks(r.vendor.Dir())
+	return forGit(r.vendor.Dir())
 }
 
 func copyRecipe(ctx context.Context, tx *store.Tx, from *store.Store, digest artifact.Digest) (artifact.Descriptor, error) {
@@ -139,12 +139,20 @@ func (r *Recipe) Content() string {
 // once.
 func (r *Recipe) content() string { return strings.TrimPrefix(r.Content(), artifact.RecipeScheme) }
 
-// ignoreLocks keeps what is only for the moment out of a repository that the
-// folder is committed to.
-func ignoreLocks(dir string) error {
-	file := filepath.Join(dir, ".gitignore")
-	if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
-		return nil
+// forGit makes the folder one that can be committed: git leaves out what is only for
+// the moment, and changes no byte of the rest.
+func forGit(dir string) error {
+	for name, text := range map[string]string{
+		".gitignore":     ".lock\n.gc.lock\nindex.json.previous\ningest/\n",
+		".gitattributes": "* -text\n",
+	} {
+		file := filepath.Join(dir, name)
+		if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return fault.File(file, err)
+		}
 	}
-	return fault.File(file, os.WriteFile(file, []byte(".lock\n.gc.lock\nindex.json.previous\ningest/\n"), 0o644))
+	return nil
 }
