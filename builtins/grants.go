@@ -18,6 +18,7 @@ import (
 type Grants struct {
 	Who     string                     // the recipe, as policy.lock names it: "oci://ghcr.io/acme/recipes:v1"
 	Needs   artifact.Needs             // what was granted
+	Except  artifact.Needs             // what was taken back for this run; a file or folder whole
 	Package fs.FS                      // its own files, which it reads as ":NAME"
 	Hint    func(artifact.Need) string // what to do about a need that was not granted
 }
@@ -115,10 +116,18 @@ func (e *Env) may(kind, value string) error {
 }
 
 func (g *gate) may(kind, value string) error {
-	if g.Needs.Allows(artifact.Need{Kind: kind, Value: value}) {
+	if g.allows(kind, value) {
 		return nil
 	}
 	return g.denied(kind, value)
+}
+
+func (g *gate) allows(kind, value string) bool {
+	except := artifact.Need{Kind: kind, Value: value}
+	if kind == "files" {
+		except.Value = strings.TrimSuffix(value, ":rw")
+	}
+	return g.Needs.Allows(artifact.Need{Kind: kind, Value: value}) && !g.Except.Allows(except)
 }
 
 func (g *gate) denied(kind, value string) error {
@@ -179,8 +188,8 @@ func (g *gate) mayRequest(method, host, repository string) error {
 		return nil
 	}
 	for need := range g.Needs.All() {
-		anyOf := repository == "" && strings.HasPrefix(need.Value, host+"/") || need.Value == "*"
-		if slices.Contains(kinds, need.Kind) && (anyOf || g.Needs.Allows(artifact.Need{Kind: need.Kind, Value: host + "/" + repository})) {
+		anyOf := strings.HasPrefix(need.Value, host+"/") || need.Value == "*"
+		if slices.Contains(kinds, need.Kind) && (anyOf && repository == "" || g.allows(need.Kind, host+"/"+repository)) {
 			return nil
 		}
 	}

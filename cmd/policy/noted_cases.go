@@ -58,4 +58,3 @@ func ours() (left []string) {
 	}
 	return left
 }
-

@@ -77,9 +77,13 @@ func (u *usedRecipe) modules() (all []string) {
 	return all
 }
 
-// permit grants what was asked for to the recipe that is run itself. One that
-// needs something, and was granted nothing, does not begin.
-func (r *recipes) permit(asked []string) (err error) {
+// permit grants what was asked for to the recipe that is run itself, and denies
+// what every recipe shall do without. One that is run itself, needs something and
+// was granted nothing does not begin.
+func (r *recipes) permit(asked, denied []string) (err error) {
+	if r.denied, err = granting(artifact.Needs{}, denied, artifact.Needs{}); err != nil {
+		return err
+	}
 	if r.main == nil {
 		if len(asked) > 0 {
 			return fault.New(fault.Usage, "--grant", "it is for a recipe that is run from its registry").

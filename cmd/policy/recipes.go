@@ -43,6 +43,8 @@ type recipes struct {
 	named map[string]string      // by what traces show, the ID
 	added []lockfile.Entry
 	main  *usedRecipe // when a file of a recipe is run itself
+
+	denied artifact.Needs // to every recipe, in this run
 }
 
 // connect gives the Env that recipes of a project are fetched with, when one is

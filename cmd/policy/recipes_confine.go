@@ -37,7 +37,7 @@ func (c *confined) env(call runtime.Call) *builtins.Env {
 		c.recipes.mu.Lock()
 		u := c.recipes.used[id]
 		c.recipes.mu.Unlock()
-		narrow = c.whole.Grant(builtins.Grants{Who: u.Ref, Needs: u.grants(), Package: u.Files, Hint: u.hint})
+		narrow = c.whole.Grant(builtins.Grants{Who: u.Ref, Needs: u.grants(), Except: c.recipes.denied, Package: u.Files, Hint: c.recipes.hinting(u)})
 		c.envs[id] = narrow
 	}
 	return narrow.Show(call.Passed)
@@ -63,7 +63,16 @@ func (u *usedRecipe) grants() artifact.Needs {
 	return u.Config.Needs.Within(u.root.Granted)
 }
 
-// hint says what to do about something that was not granted.
+// hinting says what to do about something that was not granted to a recipe.
+func (r *recipes) hinting(u *usedRecipe) func(artifact.Need) string {
+	return func(need artifact.Need) string {
+		if r.denied.Allows(need) {
+			return "this run denies it: see --deny"
+		}
+		return u.hint(need)
+	}
+}
+
 func (u *usedRecipe) hint(need artifact.Need) string {
 	if u.root != nil && u.root.Granted.Allows(need) {
 		return "it does not say that it needs this: its author has to add it to [recipe.needs]"

@@ -41,6 +41,7 @@ type runFlags struct {
 	Frozen bool `help:"Refuse recipes that policy.lock does not pin, instead of pinning them; CI=true does so, too."`
 
 	Grant []string `sep:"none" placeholder:"NEED" help:"Grant this to the recipe that is run from its registry: read:HOST/ORG/*, write:HOST/ORG/NAME, delete:…, files:FOLDER, files:FOLDER:rw, env:NAME; needs is all that it says it needs."`
+	Deny  []string `sep:"none" placeholder:"NEED" help:"Deny this to every recipe that is loaded, whatever was granted: write:*, files:., env:*."`
 
 	Report string `placeholder:"FILE" complete:"file" help:"Write a page about the run, HTML: its tasks, times, images, decisions and failures."`
 
@@ -275,7 +276,7 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 		return err
 	}
 	env := s.env.WithFiles(files)
-	if err := p.recipes.permit(c.host.Grant); err != nil {
+	if err := p.recipes.permit(c.host.Grant, c.host.Deny); err != nil {
 		return err
 	}
 	p.envs = p.recipes.confine(env)

@@ -20,6 +20,7 @@ type shellCommand struct {
 	AllowWrite []string `sep:"none" placeholder:"DIR" complete:"folder" help:"Folder outside the project that the lines may read and write."`
 	Frozen     bool     `help:"Refuse recipes that policy.lock does not pin, instead of pinning them; CI=true does so, too."`
 	Grant      []string `sep:"none" placeholder:"NEED" help:"Grant this to the recipe that is run from its registry: read:HOST/ORG/*, write:HOST/ORG/NAME, delete:…, files:FOLDER, files:FOLDER:rw, env:NAME; needs is all that it says it needs."`
+	Deny       []string `sep:"none" placeholder:"NEED" help:"Deny this to every recipe that is loaded, whatever was granted: write:*, files:., env:*."`
 	rehearsing
 	File string `arg:"" optional:"" complete:"pipeline" help:"Pipeline to load first: its functions and values are there."`
 }
@@ -53,7 +54,7 @@ func (c *shellCommand) run(ctx context.Context, a *app, flags *config.Flags) err
 		return err
 	}
 	return p.call(ctx, &call{host: hostFlags{Flags: *flags, runFlags: runFlags{
-		output: c.output, MaxSteps: c.MaxSteps, Jobs: c.Jobs, AllowRead: c.AllowRead, AllowWrite: c.AllowWrite, Frozen: c.Frozen, Grant: c.Grant, rehearsing: c.rehearsing,
+		output: c.output, MaxSteps: c.MaxSteps, Jobs: c.Jobs, AllowRead: c.AllowRead, AllowWrite: c.AllowWrite, Frozen: c.Frozen, Grant: c.Grant, Deny: c.Deny, rehearsing: c.rehearsing,
 	}}})
 }
 
