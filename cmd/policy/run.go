@@ -217,17 +217,12 @@ func (a *app) connecting(flags *config.Flags) (open connect, end func()) {
 // pinning is what becomes of recipes without a pin. The words behind FILE have not
 // been parsed yet: what a function calls --frozen is not ours.
 func (p *pipeline) pinning(words []string, tail int) pinning {
-	for _, f := range runtime.Outline(p.source.Text) {
-		if hasParam(&f, "frozen") {
-			words = nil
-		}
-	}
-	words = append(p.hostWords(tail), words...)
 	if end := slices.Index(words, "--"); end >= 0 {
 		words = words[:end]
 	}
-	ci := p.getenv("CI")
-	if slices.Contains(words, "--frozen") || ci != "" && ci != "false" && ci != "0" {
+	frozen := slices.Contains(p.hostWords(tail), "--frozen") || slices.Contains(words, "--frozen") &&
+		!slices.ContainsFunc(runtime.Outline(p.source.Text), func(f runtime.Function) bool { return hasParam(&f, "frozen") })
+	if ci := p.getenv("CI"); frozen || ci != "" && ci != "false" && ci != "0" {
 		return pinNone
 	}
 	return pinNew
