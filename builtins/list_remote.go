@@ -11,9 +11,8 @@ import (
 	"github.com/policyhost/policy/runtime/fault"
 )
 
-// listRemote lists what a registry has below a path, sorted by name. As many
-// repositories are asked for at once as the host takes requests.
-func (e *Env) listRemote(ctx context.Context, args *ListArgs, host, path string) (Listing, error) {
+// repositories are those that a registry has below a path, sorted.
+func (e *Env) repositories(ctx context.Context, host, path string) ([]artifact.Name, error) {
 	var found []string
 	err := e.Remote.Repositories(ctx, host, path, func(page []string) error {
 		for _, r := range page {
@@ -28,9 +27,19 @@ func (e *Env) listRemote(ctx context.Context, args *ListArgs, host, path string)
 		return nil, fault.In("", host, err)
 	}
 	slices.Sort(found)
-	var repositories []artifact.Name
+	var all []artifact.Name
 	for _, r := range slices.Compact(found) {
-		repositories = append(repositories, artifact.Name{Registry: host, Repository: r})
+		all = append(all, artifact.Name{Registry: host, Repository: r})
+	}
+	return all, nil
+}
+
+// listRemote lists what a registry has below a path, sorted by name. As many
+// repositories are asked for at once as the host takes requests.
+func (e *Env) listRemote(ctx context.Context, args *ListArgs, host, path string) (Listing, error) {
+	repositories, err := e.repositories(ctx, host, path)
+	if err != nil {
+		return nil, err
 	}
 	var read atomic.Int64
 	lists, err := eachOf(ctx, e.Settings.atOnce(host), repositories, func(ctx context.Context, repository artifact.Name) (Listing, error) {

@@ -153,6 +153,11 @@ func Table() []Verb {
 			Example: "policy tags ghcr.io/acme/authz",
 		},
 		{
+			Name: "repos", Group: GroupRegistries, Effect: Read, Func: does(Repos),
+			Doc:     "List the repositories of a registry or an organisation.",
+			Example: "policy repos registry.localhost/acme",
+		},
+		{
 			Name: "set_public", Remote: "set-public", Nested: true, Group: GroupRegistries, Effect: Write, Func: does(SetPublic),
 			Doc:     "Let everybody read a repository in its registry, or not.",
 			Example: "policy remote set-public quay.io/acme/authz",
