@@ -29,13 +29,8 @@ type opening struct {
 // bundle opens a policy. Images are opened once for all of a
 // run's questions; files are read anew each time, since they may change.
 func (e *Env) bundle(ctx context.Context, what opening) (opened, func(), error) {
-	if e.offline && len(what.allowNet) > 0 {
-		return opened{}, nil, noNetwork(what.allowNet)
-	}
-	for _, host := range what.allowNet {
-		if err := e.may("read", host+"/*"); err != nil {
-			return opened{}, nil, err
-		}
+	if err := e.mayReach(what.allowNet); err != nil {
+		return opened{}, nil, err
 	}
 	o := engine.OpenOptions{
 		Name:        what.policy,

@@ -115,6 +115,19 @@ func (e *Env) may(kind, value string) error {
 	return e.pass.may(kind, value)
 }
 
+// mayReach fails when policies may not reach one of the hosts for e.
+func (e *Env) mayReach(hosts []string) error {
+	if e.offline && len(hosts) > 0 {
+		return noNetwork(hosts)
+	}
+	for _, host := range hosts {
+		if err := e.may("read", host+"/*"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (g *gate) may(kind, value string) error {
 	if g.allows(kind, value) {
 		return nil

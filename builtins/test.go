@@ -60,8 +60,8 @@ func RegoTests(ctx context.Context, e *Env, args *TestArgs) (*TestReport, error)
 	if err := args.check(); err != nil {
 		return nil, err
 	}
-	if e.offline && len(args.AllowNet) > 0 {
-		return nil, noNetwork(args.AllowNet)
+	if err := e.mayReach(args.AllowNet); err != nil {
+		return nil, err
 	}
 	o := engine.TestOptions{
 		Run:         args.Run,

@@ -256,7 +256,7 @@ func entered(thread *starlark.Thread) bool {
 func (m *module) newRecord(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	n, _ := args[0].(starlark.Int).Int64()
 	top := thread.DebugFrame(1).Callable().(*starlark.Function)
-	t, err := newRecordType(m.definitions[n], &loadedNames{m, top.Globals(), runOf(thread).loader})
+	t, err := m.newRecordType(m.definitions[n], &loadedNames{m, top.Globals(), runOf(thread).loader})
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ type Module struct {
 	Name   string // as traces show it: "release.star", "@std//semver.star"
 	Root   string // of what it may load: the host's Root, "@std" or the ID of its package
 	Main   bool   // the file that was asked for, not one it loads
-	Recipe string // the ID of its package; empty: a module of the project or of the standard library
+	Recipe string // the ID of the package that it is of, or is loaded for; empty: the project's
 }
 
 // Position is a place in a script. Lines and columns start at 1; zero means

@@ -151,7 +151,7 @@ func either(a, b *typ) *typ {
 	var all []*typ
 	for _, t := range append(a.alternatives(), b.alternatives()...) {
 		if !slices.ContainsFunc(all, func(other *typ) bool {
-			return other.kind == t.kind && other.base == t.base && other.goes == t.goes && other.rec == t.rec && other.enum == t.enum
+			return other.kind == t.kind && other.base == t.base && other.goes == t.goes && other.rec.is(t.rec) && other.enum == t.enum
 		}) {
 			all = append(all, t)
 		}
@@ -361,7 +361,7 @@ func (t *typ) mayTake(s *typ) bool {
 	case callableKind:
 		return s.kind == callableKind
 	case recordKind:
-		return s.kind == recordKind && s.rec == t.rec
+		return s.kind == recordKind && s.rec.is(t.rec)
 	case resultKind:
 		return s.kind == resultKind && s.goes == t.goes
 	}

@@ -97,7 +97,7 @@ func (c *checker) defined(m *module, d *definition) *target {
 	if d.isRecord() {
 		if d.rec == nil && !d.resolving {
 			d.resolving = true // a record with a field of its own type has no certain type
-			d.rec, _ = newRecordType(d, &staticNames{c, m})
+			d.rec, _ = m.newRecordType(d, &staticNames{c, m})
 			d.resolving = false
 		}
 		if d.rec == nil {

@@ -54,7 +54,7 @@ type loader struct {
 type module struct {
 	Module
 	std     bool     // its root is the standard library, not the project
-	pkg     *Package // its root is that of a package, not the project
+	pkg     *Package // its root is that of a package, or it is what that has loaded of the standard library
 	path    string   // below its root
 	text    []byte
 	file    *syntax.File
@@ -74,6 +74,8 @@ type module struct {
 // key is the module's identity: where it is, not how it was asked for.
 func (m *module) key() string {
 	switch {
+	case m.std && m.pkg != nil:
+		return m.pkg.ID + " " + stdRoot + "//" + m.path
 	case m.std:
 		return stdRoot + "//" + m.path
 	case m.pkg != nil:
@@ -258,7 +260,7 @@ func (l *loader) resolve(from *module, name string) (*module, error) {
 			return nil, err
 		}
 	case strings.HasPrefix(name, stdRoot+"//"):
-		m.std, m.pkg, typed = true, nil, name[len(stdRoot)+2:]
+		m.std, typed = true, name[len(stdRoot)+2:]
 	case strings.HasPrefix(name, "//"):
 		typed = name[2:]
 	default:
@@ -286,6 +288,9 @@ func (m *module) place(l *loader) {
 	switch {
 	case m.std:
 		m.Root, m.Name = stdRoot, stdRoot+"//"+m.path
+		if m.pkg != nil { // what a package loads of it may do what the package may
+			m.Recipe = m.pkg.ID
+		}
 	case m.pkg != nil:
 		m.Root, m.Name, m.Recipe = m.pkg.ID, m.pkg.shows(m.path), m.pkg.ID
 	default:

@@ -205,3 +205,27 @@ func TestPassed(t *testing.T) {
 		t.Errorf("got %v, %v", seen, err)
 	}
 }
+
+// What a package loads of the standard library may do what the package may, and
+// no more; its types are those of everybody.
+func TestPackageStandardLibrary(t *testing.T) {
+	t.Parallel()
+	s := &shelf{
+		files: map[string]map[string]string{
+			"a@1": {"a.star": "load('@std//acts.star', 'acts', 'make', 'Thing')\ndef f():\n    return acts()\ndef g() -> Thing:\n    return make()"},
+		},
+		names: map[string]string{" @a": "a@1"},
+	}
+	h := s.host(t)
+	h.Std = fstest.MapFS{
+		"acts.star":   {Data: []byte("load(':deeper.star', 'deeper')\nThing = record(name = str)\ndef acts():\n    return [whose(), deeper()]\ndef make() -> Thing:\n    return Thing(name = 'x')\ndef take(t: Thing) -> str:\n    return t.name")},
+		"deeper.star": {Data: []byte("def deeper():\n    return whose()")},
+	}
+	got, err := h.Eval(t.Context(), runtime.Source{Name: "-e", Text: []byte(`load("@a//a.star", "f", "g")
+load("@std//acts.star", "acts", "make", "take")
+[f(), acts(), take(g()), g() == make()]`)})
+	want := `{"v":[["a@1|@std//acts.star","a@1|@std//deeper.star"],["|@std//acts.star","|@std//deeper.star"],"x",true]}`
+	if err != nil || sprint(got) != want {
+		t.Errorf("got %s, %v, want %s", sprint(got), err, want)
+	}
+}

@@ -16,6 +16,7 @@ import (
 // typed fields.
 type recordType struct {
 	name   string
+	std    string // the module of the standard library that defines it
 	fields []string
 	types  []*typ
 }
@@ -42,9 +43,12 @@ func (d *definition) readFields() error {
 	return nil
 }
 
-// newRecordType makes a record type of its definition.
-func newRecordType(d *definition, names typeNames) (*recordType, error) {
+// newRecordType makes a record type of its definition in m.
+func (m *module) newRecordType(d *definition, names typeNames) (*recordType, error) {
 	t := &recordType{name: d.name.Name}
+	if m.std {
+		t.std = m.path
+	}
 	if slices.ContainsFunc(baseTypes, func(b baseType) bool { return b.name == t.name || slices.Contains(b.of, t.name) }) {
 		return nil, placedFault(d.name.NamePos, "", "%s is a type of the language", t.name)
 	}
@@ -66,6 +70,12 @@ func (*recordType) Type() string            { return "record" }
 func (*recordType) Freeze()                 {} // it never changes
 func (*recordType) Truth() starlark.Bool    { return true }
 func (t *recordType) Hash() (uint32, error) { return hashName(t.name), nil }
+
+// is reports whether both are one type: of the standard library each package has
+// modules of its own.
+func (t *recordType) is(other *recordType) bool {
+	return t == other || t != nil && other != nil && t.std != "" && t.std == other.std && t.name == other.name
+}
 
 // signature is how to make one: Target(name: str, tags: list[str]).
 func (t *recordType) signature() string {
@@ -196,7 +206,7 @@ func (r *record) CompareSameType(op syntax.Token, y starlark.Value, depth int) (
 }
 
 func (r *record) equal(other *record, depth int) (bool, error) {
-	if r.of != other.of {
+	if !r.of.is(other.of) {
 		return false, nil
 	}
 	for i, v := range r.values {

@@ -210,7 +210,7 @@ func (t *typ) refuses(v starlark.Value) string {
 			return ""
 		}
 	case recordKind:
-		if r, ok := v.(*record); ok && r.of == t.rec {
+		if r, ok := v.(*record); ok && r.of.is(t.rec) {
 			return ""
 		}
 	case resultKind:
