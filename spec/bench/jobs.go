@@ -55,6 +55,18 @@ func jobs() []job {
 			bars: []bar{timeAgainst("opa", 0.6)},
 		},
 		{
+			name: "check", title: "check 550 rego, strict", measure: check,
+			bars: []bar{timeAgainst("opa", 0.8)},
+		},
+		{
+			name: "test", title: "test, 500 tests in 50 files, 500 rego", measure: test,
+			bars: []bar{timeAgainst("opa", 0.9)},
+		},
+		{
+			name: "test-coverage", title: "test with coverage", measure: testCovered,
+			bars: []bar{timeAgainst("opa", 0.8)},
+		},
+		{
 			name: "push-1gb", title: "push 1 GB", measure: pushLarge,
 			bars: []bar{rateAgainst("curl", 0.95), memoryAtMost(40)},
 		},
