@@ -36,7 +36,7 @@ type app struct {
 	secrets    *builtins.Secrets
 	tty        terminal
 	interrupts *interrupts
-	atEnd      atomic.Pointer[func()] // gives the terminal back, when it was taken
+	atEnd      atomic.Pointer[func()] // undoes what would outlast the process: the terminal's mode, temporary folders
 	journal    atomic.Pointer[journal.Journal]
 	watching   []builtins.Events // who wants the events of a session, besides the progress
 	finished   sync.Once
@@ -132,6 +132,17 @@ func (a *app) open(ctx context.Context, flags *config.Flags) (*session, error) {
 
 // openIn is open for a command that works in another project, or in none: nil.
 func (a *app) openIn(ctx context.Context, flags *config.Flags, p *project.Project) (*session, error) {
+	return a.begin(ctx, flags, p, (*session).keepJournal)
+}
+
+// openToFetch is openIn for what only fetches recipes, beside the session that has
+// the effects: that one's journal has them once.
+func (a *app) openToFetch(ctx context.Context, flags *config.Flags, p *project.Project) (*session, error) {
+	return a.begin(ctx, flags, p, func(*session, string) error { return nil })
+}
+
+// begin makes a session; keep opens the journal that the settings name.
+func (a *app) begin(ctx context.Context, flags *config.Flags, p *project.Project, keep func(*session, string) error) (*session, error) {
 	home, _ := os.UserHomeDir()
 	settings, sources, err := config.Load(*flags, a.getenv, home, p)
 	if err != nil {
@@ -143,7 +154,7 @@ func (a *app) openIn(ctx context.Context, flags *config.Flags, p *project.Projec
 	s.base, s.abort = context.WithCancelCause(ctx)
 	s.unwatch = a.watchMemory(cmp.Or(flags.MaxHeap, defaultMemory), func(err error) { os.Exit(a.finish(err)) })
 	s.ctx, s.cancel = s.timed(s.base)
-	if err := s.keepJournal(sources.Journal); err != nil {
+	if err := keep(s, sources.Journal); err != nil {
 		s.cancel()
 		s.abort(nil)
 		s.unwatch()

@@ -202,7 +202,7 @@ func (p *pipeline) load(ctx context.Context, flags *config.Flags, pinning pinnin
 func (a *app) connecting(flags *config.Flags) (open connect, end func()) {
 	done := func() {}
 	return func(ctx context.Context, p *project.Project) (*builtins.Env, error) {
-			s, err := a.openIn(ctx, flags, p)
+			s, err := a.openToFetch(ctx, flags, p)
 			if err != nil {
 				return nil, err
 			}

@@ -1,6 +1,6 @@
 // Package journal writes what a run changes to a file, one line of JSON for each
 // effect, as it happens: for those who have to say later what was done, by which line
-// of which pipeline. See spec/cli.md, C17.
+// of which pipeline. See spec/cli.md, C20.
 package journal
 
 import (
