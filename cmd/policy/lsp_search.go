@@ -31,10 +31,10 @@ func (s *scripts) Search(ctx context.Context, q lsp.Query) []lsp.SymbolInformati
 			continue
 		}
 		_ = filepath.WalkDir(root, func(file string, e fs.DirEntry, err error) error {
-			switch hidden := strings.HasPrefix(e.Name(), ".") && file != root; {
-			case ctx.Err() != nil || searched >= maxSearched || len(all) >= maxFound:
-				return filepath.SkipAll
-			case err != nil || e.IsDir() && (hidden || e.Name() == "node_modules"):
+			switch {
+			case e == nil || ctx.Err() != nil || searched >= maxSearched || len(all) >= maxFound:
+				return filepath.SkipAll // e is nil when the folder itself is gone
+			case err != nil || e.IsDir() && isLeftOut(e.Name()) && file != root:
 				return skip(e)
 			case !e.Type().IsRegular() || filepath.Ext(file) != ".star":
 				return nil
@@ -46,6 +46,9 @@ func (s *scripts) Search(ctx context.Context, q lsp.Query) []lsp.SymbolInformati
 	}
 	return all[:min(len(all), maxFound)]
 }
+
+// isLeftOut reports a folder in which nobody looks for pipelines.
+func isLeftOut(folder string) bool { return strings.HasPrefix(folder, ".") || folder == "node_modules" }
 
 func skip(e fs.DirEntry) error {
 	if e.IsDir() {

@@ -3,6 +3,7 @@ package lsp
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/policyhost/policy/runtime/fault"
@@ -16,9 +17,10 @@ type checks struct {
 	wake chan struct{}
 	done sync.WaitGroup
 
-	mu    sync.Mutex
-	stop  context.CancelFunc // the look that is under way
-	shown map[string]shown   // by URI, what was published last
+	shown map[string]shown // by URI, what was published last
+
+	mu   sync.Mutex
+	stop context.CancelFunc // the look that is under way
 }
 
 // shown is what the editor was told about a file.
@@ -62,7 +64,9 @@ func (c *checks) look(ctx context.Context) {
 	c.mu.Lock()
 	c.stop = cancel
 	c.mu.Unlock()
-	for _, f := range c.openFiles() {
+	files := c.openFiles()
+	c.clear(ctx, files)
+	for _, f := range files {
 		findings, err := c.diagnose(ctx, f)
 		if ctx.Err() != nil {
 			return // there is a newer text, or nobody to tell
@@ -77,6 +81,16 @@ func (c *checks) look(ctx context.Context) {
 	}
 }
 
+// clear takes away what is shown of files that are not open any more.
+func (c *checks) clear(ctx context.Context, open []*File) {
+	for uri := range c.shown {
+		if !slices.ContainsFunc(open, func(f *File) bool { return f.URI == uri }) {
+			delete(c.shown, uri)
+			c.notify(ctx, publishParams{URI: uri, Diagnostics: []Diagnostic{}})
+		}
+	}
+}
+
 func (c *checks) diagnose(ctx context.Context, f *File) (findings []Finding, err error) {
 	defer fault.Recover("check", &err)
 	return c.service.Diagnose(ctx, f), nil
@@ -84,10 +98,8 @@ func (c *checks) diagnose(ctx context.Context, f *File) (findings []Finding, err
 
 // publish tells the editor, unless it knows.
 func (c *checks) publish(ctx context.Context, f *File, findings []Finding) {
-	c.mu.Lock()
 	last, known := c.shown[f.URI]
 	c.shown[f.URI] = shown{f.Version, findings, f.Bytes}
-	c.mu.Unlock()
 	if known && last.version == f.Version && bytes.Equal(last.text, f.Bytes) && same(last.findings, findings) {
 		return
 	}
@@ -95,7 +107,11 @@ func (c *checks) publish(ctx context.Context, f *File, findings []Finding) {
 	for _, found := range findings {
 		diagnostics = append(diagnostics, found.Diagnostic)
 	}
-	_ = c.rpc.Notify(ctx, "textDocument/publishDiagnostics", publishParams{f.URI, f.Version, diagnostics}) // it fails when the editor is gone
+	c.notify(ctx, publishParams{f.URI, f.Version, diagnostics})
+}
+
+func (c *checks) notify(ctx context.Context, p publishParams) {
+	_ = c.rpc.Notify(ctx, "textDocument/publishDiagnostics", p) // it fails when the editor is gone
 }
 
 func same(a, b []Finding) bool {

@@ -84,12 +84,12 @@ func (s *server) saved(context.Context) error {
 	return nil
 }
 
-func (s *server) closes(ctx context.Context, p documentParams) error {
+func (s *server) closes(_ context.Context, p documentParams) error {
 	s.mu.Lock()
 	delete(s.files, p.TextDocument.URI)
 	s.mu.Unlock()
 	s.checks.all()
-	return s.rpc.Notify(ctx, "textDocument/publishDiagnostics", publishParams{URI: p.TextDocument.URI, Diagnostics: []Diagnostic{}}) //nolint:wrapcheck // to the library itself
+	return nil
 }
 
 // file is what the editor has open now; it fails for what is not open.

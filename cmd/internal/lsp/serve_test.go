@@ -147,6 +147,29 @@ func TestSession(t *testing.T) {
 	s.leave()
 }
 
+// What an editor was told about a file that it has closed is not what it shows when
+// it opens the file again.
+func TestOpenedAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t, &slow{})
+	for _, want := range []string{"file:///a.star text", "file:///a.star ", "file:///a.star text"} {
+		if strings.HasSuffix(want, "text") {
+			s.open("file:///a.star", "text")
+		} else {
+			s.tell("textDocument/didClose", map[string]any{"textDocument": place["textDocument"]})
+		}
+		select {
+		case got := <-s.shown:
+			if got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("nothing came, want %q", want)
+		}
+	}
+	s.leave()
+}
+
 func TestDefectsAreAnswers(t *testing.T) {
 	t.Parallel()
 	s := start(t, &slow{})
