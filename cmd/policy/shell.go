@@ -171,10 +171,7 @@ func (s *starShell) execute(ctx context.Context, text string) error {
 		return err
 	}
 	result, err := s.starlark.Eval(ctx, text)
-	if err == nil {
-		err = s.pipeline.recipes.keep()
-	}
-	err = fault.Join(err, s.pipeline.recipes.keep())
+	err = fault.Join(err, s.pipeline.recipes.keep()) // what it has loaded stays, though it failed
 	if errors.Is(err, fault.Limit) {
 		goruntime.GC() // what the line used is not held against the next
 	}

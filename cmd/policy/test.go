@@ -138,11 +138,17 @@ func (s *session) scratch() (dir string, remove func(), err error) {
 	if err != nil {
 		return "", nil, fault.File(os.TempDir(), err)
 	}
-	gone := func() { _ = os.RemoveAll(dir) }
+	before := s.atEnd.Load() // of a recipe that was unpacked
+	gone := func() {
+		_ = os.RemoveAll(dir)
+		if before != nil {
+			(*before)()
+		}
+	}
 	s.atEnd.Store(&gone)
 	return dir, func() {
-		gone()
-		s.atEnd.Store(nil)
+		_ = os.RemoveAll(dir)
+		s.atEnd.Store(before)
 	}, nil
 }
 
