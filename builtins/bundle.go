@@ -113,10 +113,14 @@ func (e *Env) openOrPull(ctx context.Context, r Ref, pull string) (*local, error
 	if err != nil {
 		return nil, err
 	}
-	to := place{name: name, entry: name.Tagged(), store: e.Store}
+	to := place{store: e.Store}
 	if e.pass != nil && pull == "missing" {
 		to.store = e.pass.whole.Store // who may read an image need not be granted to write for it to be fetched
+		if name.Digest != "" {
+			name.Tag = "" // an image of the tag may be here, and stays
+		}
 	}
+	to.name, to.entry = name, name.Tagged()
 	image, err := e.fetch(ctx, name, to)
 	if err != nil {
 		return nil, err

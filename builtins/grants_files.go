@@ -37,7 +37,7 @@ func (f gatedFiles) Open(name string) (fs.File, error) {
 	if err := f.may(name, false); err != nil {
 		return nil, err
 	}
-	return f.Files.Open(name)
+	return f.Files.Open(lexical(name))
 }
 
 // Create starts a file where writing was granted.
@@ -45,7 +45,7 @@ func (f gatedFiles) Create(name string) (*Output, error) {
 	if err := f.MayWrite(name); err != nil {
 		return nil, err
 	}
-	return f.Files.Create(name)
+	return f.Files.Create(lexical(name))
 }
 
 // MayWrite fails with Denied for a name where writing was not granted.
@@ -90,26 +90,33 @@ func (f gatedFiles) Path(name string) (string, error) {
 	if err := f.may(name, false); err != nil {
 		return "", err
 	}
-	return f.Files.Path(name)
+	return f.Files.Path(lexical(name))
 }
 
 func (f gatedFiles) really(name string) (string, error) {
 	if err := f.may(name, false); err != nil {
 		return "", err
 	}
-	return really(f.Files, name)
+	return really(f.Files, lexical(name))
 }
 
 func (f gatedFiles) layout(name string, write bool) (string, error) {
+	if own, ok := f.inPackage(name); ok && !write {
+		return f.p.own.path(own)
+	}
 	if err := f.may(name, write); err != nil {
 		return "", err
 	}
-	return layoutIn(f.Files, name, write)
+	return layoutIn(f.Files, lexical(name), write)
 }
+
+// lexical is the name that may asks for, and so the one to use: where a link is
+// before a "..", the system means another file.
+func lexical(name string) string { return path.Clean(filepath.ToSlash(name)) }
 
 // may asks for a name of the project, as it is written and where it really is.
 func (f gatedFiles) may(name string, write bool) error {
-	clean := path.Clean(filepath.ToSlash(name))
+	clean := lexical(name)
 	if !filepath.IsLocal(filepath.FromSlash(clean)) {
 		return f.p.denied("files", name)
 	}
@@ -176,10 +183,10 @@ func (d *packageDir) path(name string) (string, error) {
 		if err != nil {
 			return "", fault.File(os.TempDir(), err)
 		}
-		d.dir = dir
 		if err := os.CopyFS(dir, d.files); err != nil {
-			return "", fault.File(dir, err)
+			return "", errors.Join(fault.File(dir, err), os.RemoveAll(dir))
 		}
+		d.dir = dir
 	}
 	return filepath.Join(d.dir, filepath.FromSlash(name)), nil
 }

@@ -286,3 +286,68 @@ func TestGrantsFetch(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An image that is fetched to be judged takes no name from another that is here.
+func TestGrantsFetchBesideTag(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, t.TempDir(), nil)
+	old := built(t, e, "registry.localhost/a/door:1")
+	if _, err := builtins.Rm(t.Context(), e, &builtins.RmArgs{Refs: []builtins.Ref{ref(t, old.Ref)}, Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "p.rego"), []byte("package door\n\nopen := false\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := builtins.Build(t.Context(), e, &builtins.BuildArgs{
+		Paths: []string{dir}, Tag: []builtins.Ref{ref(t, old.Ref)}, RegoVersion: "rego.v1", Target: "rego",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := e.Grant(builtins.Grants{Who: "oci://ghcr.io/acme/r:v1", Needs: artifact.Needs{Read: []string{"registry.localhost/a/door"}}})
+	defer reader.Close()
+	d, err := builtins.Eval(t.Context(), reader, &builtins.EvalArgs{Policy: old.String(), Query: "data.door.open", Pull: "missing"})
+	if err != nil || d.Image != string(old.Digest) {
+		t.Errorf("judged by %+v, %v, want %s", d, err, old.Digest)
+	}
+	here, err := builtins.Digest(t.Context(), e, &builtins.RefArgs{Ref: ref(t, old.Ref)})
+	if err != nil || here != string(fresh.Digest) {
+		t.Errorf("%s is %v, %v here, want what was built, %s", old.Ref, here, err, fresh.Digest)
+	}
+}
+
+// A name means the file that was asked for, whatever links are on its way.
+func TestGrantsDotsAfterLink(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, t.TempDir(), project(t))
+	narrow := e.Grant(builtins.Grants{Who: "oci://ghcr.io/acme/r:v1", Needs: artifact.Needs{Files: []string{"out"}}})
+	defer narrow.Close()
+	for _, name := range []string{"out/linked/../secret.txt", "out/./linked/../secret.txt"} {
+		if text, err := builtins.ReadText(t.Context(), narrow, &builtins.PathArgs{Path: name}); !errors.Is(err, fault.NotFound) {
+			t.Errorf("%s: got %q, %v, want NotFound: there is no out/secret.txt", name, text, err)
+		}
+	}
+}
+
+// An OCI layout may be among the files of a package; it is read, and not written.
+func TestGrantsOwnLayout(t *testing.T) {
+	t.Parallel()
+	e, dir := newEnv(t, t.TempDir(), nil), t.TempDir()
+	image := built(t, e, "registry.localhost/a/door:1")
+	if _, err := builtins.Copy(t.Context(), e, &builtins.CopyArgs{Source: image.Ref, Target: "ocidir://" + filepath.ToSlash(dir) + "/layout:1"}); err != nil {
+		t.Fatal(err)
+	}
+	narrow := e.Grant(builtins.Grants{
+		Who: "oci://ghcr.io/acme/r:v1", Package: os.DirFS(dir),
+		Needs: artifact.Needs{Read: []string{"*"}, Write: []string{"registry.localhost/b/*"}},
+	})
+	defer narrow.Close()
+	got, err := builtins.Copy(t.Context(), narrow, &builtins.CopyArgs{Source: "ocidir://:layout:1", Target: "registry.localhost/b/door:1"})
+	if err != nil || got.Digest != image.Digest {
+		t.Errorf("got %v, %v, want %s", got, err, image.Digest)
+	}
+	if _, err := builtins.Copy(t.Context(), narrow, &builtins.CopyArgs{Source: image.Ref, Target: "ocidir://:layout:2"}); !errors.Is(err, fault.Denied) {
+		t.Errorf("writing it: got %v, want Denied", err)
+	}
+}
