@@ -101,6 +101,9 @@ func (r *Recipes) find(ctx context.Context, n artifact.Name) (*Recipe, error) {
 			continue
 		}
 		found, err := readRecipe(ctx, s, n.Digest)
+		if errors.Is(err, store.ErrDamaged) {
+			return nil, r.damaged(s, err)
+		}
 		if err == nil || !errors.Is(err, fault.NotFound) {
 			return found, err
 		}
@@ -112,6 +115,16 @@ func (r *Recipes) find(ctx context.Context, n artifact.Name) (*Recipe, error) {
 		return nil, err
 	}
 	return readRecipe(ctx, r.cache, n.Digest)
+}
+
+// damaged says what to do about content that is broken: policy store repair looks
+// into neither of these folders.
+func (r *Recipes) damaged(s *store.Store, err error) error {
+	f := fault.New(fault.Invalid, "", "%w", err)
+	if s == r.vendor {
+		return f.WithHint("remove the folder %s and make it anew: policy recipe vendor", s.Dir())
+	}
+	return f.WithHint("remove the folder %s: what was in it is fetched again", s.Dir())
 }
 
 // fetch brings a recipe from its registry into a store.

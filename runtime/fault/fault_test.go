@@ -195,6 +195,9 @@ func TestNearest(t *testing.T) {
 	if got := fault.Nearest("push", []string{"push"}); got != "" {
 		t.Errorf("suggests what was typed: %q", got)
 	}
+	if got := fault.Nearest("f", []string{"_", "g"}); got != "" {
+		t.Errorf("f is nothing like %q", got)
+	}
 	if got := fault.Nearest("push", nil); got != "" {
 		t.Errorf("suggests %q out of nothing", got)
 	}

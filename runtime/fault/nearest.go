@@ -2,14 +2,14 @@ package fault
 
 // Nearest is the candidate that typed was probably meant to be, or empty when
 // none is close: at most a third of its letters changed, added, dropped or
-// swapped with a neighbour.
+// swapped with a neighbour, and never all of them.
 func Nearest(typed string, candidates []string) string {
 	best, limit := "", max(1, len(typed)/3)+1
 	for _, c := range candidates {
 		if c == typed {
 			continue
 		}
-		if d := distance(typed, c, limit); d < limit {
+		if d := distance(typed, c, limit); d < min(limit, max(len(typed), len(c))) {
 			best, limit = c, d
 		}
 	}

@@ -147,7 +147,7 @@ func answerFault(n artifact.Name, a *answer) *fault.Error {
 		switch {
 		case a.method != http.MethodGet && a.method != http.MethodHead && a.method != http.MethodDelete:
 			f.Hint = "create the repository there first, or see which there are: policy images --remote " + n.Registry
-		case n.Repository != "" && n.Tag+n.Digest.String() != "":
+		case n.Repository != "" && n.Tag+n.Digest.String() != "" && a.code != "NAME_UNKNOWN": // a repository that is not there has no tags
 			f.Hint = "see what is there: policy tags " + n.Familiar()
 		case n.Repository != "":
 			f.Hint = "see what is there: policy images --remote " + n.Registry

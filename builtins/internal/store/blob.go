@@ -179,7 +179,10 @@ func notPresent(d artifact.Digest) error {
 		WithHint("pull or build the image it belongs to again")
 }
 
+// ErrDamaged is in every error about bytes that are not what their digest says.
+var ErrDamaged = errors.New("damaged")
+
 func damaged(d artifact.Digest, format string, args ...any) error {
-	return fault.New(fault.Invalid, d.String(), "damaged: "+format, args...).
+	return fault.New(fault.Invalid, d.String(), "%w: "+format, append([]any{ErrDamaged}, args...)...).
 		WithHint("policy store repair removes it; then pull or build it again")
 }

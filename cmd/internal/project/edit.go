@@ -49,7 +49,7 @@ func (p *Project) RemoveRecipe(alias string) error {
 // name is the file's, also of one that is not there yet.
 func (p *Project) name() string {
 	if p.File == "" {
-		return shown(p.Root)
+		return shown(filepath.Join(p.Root, Name))
 	}
 	return p.File
 }

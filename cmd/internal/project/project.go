@@ -71,7 +71,7 @@ func Load(dir, version string) (*Project, error) {
 		return &Project{Root: root}, err
 	}
 	text, err := read(filepath.Join(root, Name))
-	p := &Project{Root: root, File: shown(root)}
+	p := &Project{Root: root, File: shown(filepath.Join(root, Name))}
 	if err != nil {
 		return nil, fault.File(p.File, err)
 	}
@@ -99,7 +99,7 @@ func Find(dir string) (root string, found bool, err error) {
 		case err == nil && isOurs(at, info):
 			return at, true, nil
 		case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) && at == dir:
-			return "", false, fault.File(shown(at), err)
+			return "", false, fault.File(shown(filepath.Join(at, Name)), err)
 		}
 		if at == filepath.Dir(at) {
 			return dir, false, nil
@@ -107,10 +107,9 @@ func Find(dir string) (root string, found bool, err error) {
 	}
 }
 
-// shown is the path of a root's file as messages name it: from the working folder,
+// shown is the path of a file as messages name it: from the working folder,
 // unless that is longer.
-func shown(root string) string {
-	file := filepath.Join(root, Name)
+func shown(file string) string {
 	wd, err := os.Getwd()
 	if err != nil {
 		return file
@@ -128,7 +127,7 @@ func read(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return nil, fault.New(fault.Invalid, shown(filepath.Dir(path)), "is not a regular file")
+		return nil, fault.New(fault.Invalid, shown(path), "is not a regular file")
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -139,7 +138,7 @@ func read(path string) ([]byte, error) {
 		return nil, err
 	}
 	if len(text) > largest {
-		return nil, fault.New(fault.Invalid, shown(filepath.Dir(path)), "is larger than %d MiB: it describes no project", largest>>20)
+		return nil, fault.New(fault.Invalid, shown(path), "is larger than %d MiB: it describes no project", largest>>20)
 	}
 	return bytes.TrimPrefix(text, []byte("\ufeff")), nil // editors on Windows begin with it
 }
