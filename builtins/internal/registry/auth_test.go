@@ -385,3 +385,21 @@ func canaryServer(t *testing.T) *httptest.Server {
 	t.Cleanup(s.Close)
 	return s
 }
+
+// TestMissingHints: a repository that is not there has no tags to look at.
+func TestMissingHints(t *testing.T) {
+	t.Parallel()
+	for code, hint := range map[string]string{
+		"MANIFEST_UNKNOWN": "see what is there: policy tags registry.example.com/acme/authz",
+		"NAME_UNKNOWN":     "see what is there: policy images --remote registry.example.com",
+	} {
+		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			problem(w, http.StatusNotFound, `{"errors":[{"code":"`+code+`","message":"unknown"}]}`)
+		})
+		c := client(t, registry.Options{Timeouts: quick(), Embedded: map[string]http.Handler{"registry.example.com": h}})
+		_, _, err := c.Pull(t.Context(), name(t, "registry.example.com/acme/authz:1"), nil, nil)
+		if f := fault.Of(err); f == nil || f.Kind != fault.NotFound || f.Hint != hint {
+			t.Errorf("%s: got %v, hint %q", code, err, f.Hint)
+		}
+	}
+}
