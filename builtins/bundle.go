@@ -181,7 +181,20 @@ func (c *bundleCache) get(key string, open func() (*engine.Bundle, error)) (*eng
 	}
 	c.mu.Unlock()
 	b.once.Do(func() { b.bundle, b.err = open() })
+	if b.err != nil {
+		c.forget(key, b)
+	}
 	return b.bundle, b.err
+}
+
+// forget lets a bundle that could not be opened be tried again: whoever tried may
+// only have been interrupted.
+func (c *bundleCache) forget(key string, b *bundleOnce) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open[key] == b {
+		delete(c.open, key)
+	}
 }
 
 // Close frees every bundle.

@@ -24,7 +24,7 @@ type Recipe struct {
 }
 
 // Recipes finds recipes by digest: in a vendor folder, in the cache, in their
-// registries, in this order. It opens each once. It is safe for concurrent use.
+// registries, in this order. It reads each once. It is safe for concurrent use.
 type Recipes struct {
 	Offline bool // what is neither in the vendor folder nor in the cache is not found
 
@@ -79,6 +79,9 @@ func (r *Recipes) Open(ctx context.Context, n artifact.Name) (*Recipe, error) {
 	r.mu.Unlock()
 	found, err := once()
 	if err != nil {
+		r.mu.Lock()
+		delete(r.open, n.Digest) // whoever tried may only have been interrupted
+		r.mu.Unlock()
 		return nil, about(RecipeRef(n), err, true)
 	}
 	named := *found

@@ -1,6 +1,7 @@
 package builtins_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -126,5 +127,24 @@ func TestNoRecipe(t *testing.T) {
 	n.Digest = "sha256:" + artifact.Digest(strings.Repeat("0", 64))
 	if _, err := env.Recipes("").Open(t.Context(), n); !errors.Is(err, fault.NotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What could not be opened is tried again: a session goes on behind a Ctrl-C.
+func TestRecipeOpenedAgain(t *testing.T) {
+	t.Parallel()
+	shelf := newEnv(t, t.TempDir(), nil).Recipes("")
+	digest, err := shelf.Pack(t.Context(), artifact.RecipeConfig{Name: "a", Version: "1.0.0"}, map[string][]byte{"a.star": []byte("a = 1\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := recipeName(t, "oci://registry.localhost/acme/a@"+digest.String())
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := shelf.Open(interrupted, n); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that it was called off", err)
+	}
+	if _, err := shelf.Open(t.Context(), n); err != nil {
+		t.Errorf("the second time: %v", err)
 	}
 }
