@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -90,8 +91,7 @@ func (l *loader) discover(ctx context.Context, main *module) error {
 
 // open opens the packages that the load statements of modules name.
 func (l *loader) open(ctx context.Context, modules []*module) error {
-	asked := map[wanted]*opened{}
-	var all sync.WaitGroup
+	asked, by := map[wanted]*opened{}, map[wanted]Module{}
 	for _, m := range modules {
 		for _, load := range m.loads() {
 			name, _, err := SplitLoad(load.ModuleName())
@@ -100,21 +100,21 @@ func (l *loader) open(ctx context.Context, modules []*module) error {
 			if err != nil || name == "" || known != nil && known.err == nil || asked[key] != nil {
 				continue
 			}
-			o := new(opened)
-			asked[key] = o
-			all.Go(func() {
-				defer fault.Recover("load", &o.err)
-				o.pkg, o.err = l.host.Package(ctx, m.Module, name)
-			})
+			asked[key], by[key] = new(opened), m.Module
 		}
 	}
-	all.Wait()
-	for key, o := range asked {
-		l.packages[key] = o
-	}
-	if len(l.packages) > maxPackages {
+	if len(l.packages)+len(asked) > maxPackages { // before a registry is asked
 		return loadFault(fault.Limit, l.main, "loads from more than %d recipes", maxPackages)
 	}
+	var all sync.WaitGroup
+	for key, o := range asked {
+		all.Go(func() {
+			defer fault.Recover("load", &o.err)
+			o.pkg, o.err = l.host.Package(ctx, by[key], key.name)
+		})
+	}
+	all.Wait()
+	maps.Copy(l.packages, asked)
 	return ctx.Err()
 }
 

@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -227,5 +228,22 @@ load("@std//acts.star", "acts", "make", "take")
 	want := `{"v":[["a@1|@std//acts.star","a@1|@std//deeper.star"],["|@std//acts.star","|@std//deeper.star"],"x",true]}`
 	if err != nil || sprint(got) != want {
 		t.Errorf("got %s, %v, want %s", sprint(got), err, want)
+	}
+}
+
+// A script that wants too many packages is refused before any of them is opened.
+func TestPackagesLimit(t *testing.T) {
+	t.Parallel()
+	s := &shelf{}
+	var text strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&text, "load('@p%d//a.star', a%d = 'a')\n", i, i)
+	}
+	_, err := s.host(t).Eval(t.Context(), runtime.Source{Name: "-e", Text: []byte(text.String())})
+	if !errors.Is(err, fault.Limit) || !strings.Contains(err.Error(), "more than 256 recipes") {
+		t.Errorf("got %v, want Limit", err)
+	}
+	if len(s.asked) > 0 {
+		t.Errorf("%d packages were asked for", len(s.asked))
 	}
 }
