@@ -80,7 +80,7 @@ func (r *recipes) tree(ctx context.Context, file string) (recipeNodes, sources, 
 	_, _ = r.closure(ctx, names) // each node says itself what is wrong with it
 	for _, node := range roots {
 		if node.Problem == "" {
-			r.fill(ctx, node, nil, map[artifact.Digest]bool{})
+			r.fill(ctx, node, &usedRecipe{Granted: node.Granted}, map[string]bool{})
 		}
 	}
 	return roots, files, context.Cause(ctx)
@@ -140,9 +140,9 @@ func (r *recipes) roots(files sources, whole bool) recipeNodes {
 	return all
 }
 
-// fill opens the recipe of a node, and makes the nodes below it. The one in
-// policy.lock that it is loaded for bounds what it was granted.
-func (r *recipes) fill(ctx context.Context, node, root *recipeNode, seen map[artifact.Digest]bool) {
+// fill opens the recipe of a node, and makes the nodes below it. Of is the recipe as
+// a run would have it, but for its content: whose loader is.
+func (r *recipes) fill(ctx context.Context, node *recipeNode, of *usedRecipe, seen map[string]bool) {
 	n, err := artifact.ParseRecipeName(node.Ref)
 	if err != nil {
 		node.Problem = err.Error()
@@ -156,16 +156,18 @@ func (r *recipes) fill(ctx context.Context, node, root *recipeNode, seen map[art
 		return
 	}
 	node.Title, node.Version, node.Needs = recipe.Config.Name, recipe.Config.Version, recipe.Config.Needs
-	if root == nil {
-		root = node
-	} else {
-		node.Granted = node.Needs.Within(root.Granted)
-	}
-	if seen[n.Digest] {
+	of.Recipe = recipe
+	node.Granted = of.grants()
+	key := n.Digest.String() + " " + of.asks().String() // what it loads may do the same
+	switch {
+	case seen[key]:
 		node.Shown = len(recipe.Config.Deps) > 0
 		return
+	case len(seen) >= maxClosure:
+		node.Problem = "what it loads is not shown: there is too much"
+		return
 	}
-	seen[n.Digest] = true
+	seen[key] = true
 	for _, alias := range slices.Sorted(maps.Keys(recipe.Config.Deps)) {
 		dep, err := artifact.ParseRecipeName(recipe.Config.Deps[alias])
 		if err != nil {
@@ -178,7 +180,7 @@ func (r *recipes) fill(ctx context.Context, node, root *recipeNode, seen map[art
 		below := &recipeNode{Name: name, Digest: dep.Digest, LoadedBy: []string{}, Uses: recipeNodes{}}
 		dep.Digest = ""
 		below.Ref = artifact.RecipeScheme + dep.String()
-		r.fill(ctx, below, root, seen)
+		r.fill(ctx, below, &usedRecipe{loader: of}, seen)
 		node.Uses = append(node.Uses, below)
 	}
 }

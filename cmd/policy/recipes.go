@@ -55,7 +55,7 @@ type connect func(context.Context, *project.Project) (*builtins.Env, error)
 type usedRecipe struct {
 	*builtins.Recipe
 	Granted artifact.Needs
-	root    *usedRecipe // the one in policy.lock that it is loaded for; nil: itself
+	loader  *usedRecipe // the recipe that loads it; nil: the project does
 	ask     string      // what to type before a need to grant it
 }
 
@@ -215,19 +215,15 @@ func (r *recipes) dependency(ctx context.Context, from, name string) (*runtime.P
 	if err != nil {
 		return nil, err
 	}
-	root := loader
-	if loader.root != nil {
-		root = loader.root
-	}
-	return r.offer(&usedRecipe{Recipe: recipe, root: root, ask: root.ask}), nil
+	return r.offer(&usedRecipe{Recipe: recipe, loader: loader, ask: loader.ask}), nil
 }
 
 // offer is the package of a recipe. A recipe that several load is one for each
-// that it was granted something for.
+// that the project loads, and for each that may do something else.
 func (r *recipes) offer(u *usedRecipe) *runtime.Package {
 	id := u.Ref + "@" + u.Digest.String()
-	if u.root != nil {
-		id += " for " + u.root.Ref + "@" + u.root.Digest.String()
+	if root := u.root(); root != u {
+		id += " for " + root.Ref + "@" + root.Digest.String() + " asking " + u.asks().String()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

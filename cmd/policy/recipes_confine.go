@@ -54,13 +54,31 @@ func (c *confined) Close() error {
 	return fault.Join(errs...)
 }
 
-// grants are what a recipe may touch: what was granted to it, or what it needs as
-// far as that was granted to the one it is loaded for.
+// root is the recipe that the project loads, itself or through others.
+func (u *usedRecipe) root() *usedRecipe {
+	for u.loader != nil {
+		u = u.loader
+	}
+	return u
+}
+
+// asks is what a recipe that another loads needs, as far as each that loads it on
+// the way from the root's says so of itself: none gets through another what it has
+// not asked for.
+func (u *usedRecipe) asks() artifact.Needs {
+	if u.loader == nil || u.loader.loader == nil {
+		return u.Config.Needs
+	}
+	return u.Config.Needs.Within(u.loader.asks())
+}
+
+// grants are what a recipe may touch: what was granted to it, or what it asks for as
+// far as that was granted to its root.
 func (u *usedRecipe) grants() artifact.Needs {
-	if u.root == nil {
+	if u.loader == nil {
 		return u.Granted
 	}
-	return u.Config.Needs.Within(u.root.Granted)
+	return u.asks().Within(u.root().Granted)
 }
 
 // hinting says what to do about something that was not granted to a recipe.
@@ -74,8 +92,11 @@ func (r *recipes) hinting(u *usedRecipe) func(artifact.Need) string {
 }
 
 func (u *usedRecipe) hint(need artifact.Need) string {
-	if u.root != nil && u.root.Granted.Allows(need) {
-		return "it does not say that it needs this: its author has to add it to [recipe.needs]"
+	switch {
+	case u.loader == nil || !u.root().Granted.Allows(need):
+		return fmt.Sprintf("if it shall be: %s %s", u.ask, need)
+	case u.Config.Needs.Allows(need):
+		return "it is loaded by a recipe that does not say that it needs this: its author has to add it to [recipe.needs]"
 	}
-	return fmt.Sprintf("if it shall be: %s %s", u.ask, need)
+	return "it does not say that it needs this: its author has to add it to [recipe.needs]"
 }
