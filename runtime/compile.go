@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -31,8 +32,26 @@ func parse(m *module, body bool) error {
 	return nil
 }
 
+// refuseNUL fails for text with a byte that the parser takes for the end of the
+// file: what follows would be shown to every reader and never run.
+func (m *module) refuseNUL(line int, text []byte) error {
+	at := bytes.IndexByte(text, 0)
+	if at < 0 {
+		return nil
+	}
+	before := text[:at]
+	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+	return syntax.Error{
+		Pos: syntax.MakePosition(&m.Name, int32(line+bytes.Count(before, []byte("\n"))), int32(column)),
+		Msg: `unexpected input character '\x00'`,
+	}
+}
+
 // read parses text, which begins in a line of the module's file.
 func (m *module) read(language *syntax.FileOptions, line int, text []byte) error {
+	if err := m.refuseNUL(line, text); err != nil {
+		return err
+	}
 	plain, types, err := annotateFrom(line, m.Name, text)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -60,7 +61,7 @@ func overview(w io.Writer, app *kong.Application) error {
 				fmt.Fprintf(&b, "\n%s\n", title)
 				title = ""
 			}
-			fmt.Fprintf(&b, "  %-*s  %s\n", width, titleOf(c), c.Help)
+			fmt.Fprintf(&b, "  %-*s  %s\n", width, titleOf(c), folded(c.Help, width+4))
 		}
 	}
 	fmt.Fprintf(&b, "\n%s\n%s COMMAND --help says what each takes.\n", globalFlags(app), app.Name)
@@ -68,6 +69,26 @@ func overview(w io.Writer, app *kong.Application) error {
 		return fault.New(fault.Unavailable, "", "writing the help: %w", err)
 	}
 	return nil
+}
+
+// folded is a text that stands behind a margin, in lines of a terminal.
+func folded(text string, margin int) string {
+	var b strings.Builder
+	column := margin
+	for i, word := range strings.Fields(text) {
+		switch long := utf8.RuneCountInString(word); {
+		case i == 0:
+			column += long
+		case column+1+long > 80:
+			b.WriteString("\n" + strings.Repeat(" ", margin))
+			column = margin + long
+		default:
+			b.WriteByte(' ')
+			column += 1 + long
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }
 
 // globalFlags names those that every command takes, in lines of a terminal.
