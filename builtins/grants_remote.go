@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"context"
+	"strings"
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/builtins/internal/registry"
@@ -98,9 +99,15 @@ func (r gatedRemote) DeleteRepository(ctx context.Context, n artifact.Name) (boo
 	return r.Remote.DeleteRepository(ctx, n)
 }
 
-// SetVisibility asks to write.
+// SetVisibility asks to write, to all below the first part of the path where more
+// than the repository changes.
 func (r gatedRemote) SetVisibility(ctx context.Context, n artifact.Name, public bool) error {
-	if err := r.p.mayName("write", n); err != nil {
+	err := r.p.mayName("write", n)
+	if err == nil && r.VisibilityUnit(n) != "" {
+		project, _, _ := strings.Cut(n.Repository, "/")
+		err = r.p.may("write", n.Registry+"/"+project+"/*")
+	}
+	if err != nil {
 		return err
 	}
 	return r.Remote.SetVisibility(ctx, n, public)

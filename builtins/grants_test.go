@@ -351,3 +351,22 @@ func TestGrantsOwnLayout(t *testing.T) {
 		t.Errorf("writing it: got %v, want Denied", err)
 	}
 }
+
+// Who may write to one repository does not make a whole project public.
+func TestGrantsVisibility(t *testing.T) {
+	t.Parallel()
+	e := builtins.NewEnv(builtins.Options{Home: t.TempDir(), NoHelpers: true, Settings: builtins.Settings{
+		Root: t.TempDir(), Hosts: map[string]builtins.HostSettings{"gitlab.invalid": {Vendor: "gitlab"}},
+	}})
+	defer e.Close()
+	for need, denied := range map[string]bool{"gitlab.invalid/acme/door": true, "gitlab.invalid/acme/*": false} {
+		narrow := e.Grant(builtins.Grants{Who: "oci://ghcr.io/acme/r:v1", Needs: artifact.Needs{Write: []string{need}}})
+		defer narrow.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // before anybody is asked
+		_, err := builtins.SetPublic(ctx, narrow, &builtins.SetPublicArgs{Ref: ref(t, "gitlab.invalid/acme/door"), Public: true, Force: true})
+		if errors.Is(err, fault.Denied) != denied {
+			t.Errorf("with write:%s: got %v", need, err)
+		}
+	}
+}
