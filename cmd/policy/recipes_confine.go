@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/policyhost/policy/builtins"
 	"github.com/policyhost/policy/builtins/artifact"
@@ -94,9 +97,21 @@ func (r *recipes) hinting(u *usedRecipe) func(artifact.Need) string {
 func (u *usedRecipe) hint(need artifact.Need) string {
 	switch {
 	case u.loader == nil || !u.root().Granted.Allows(need):
-		return fmt.Sprintf("if it shall be: %s %s", u.ask, need)
+		return fmt.Sprintf("if it shall be: %s %s", u.ask, oneWord(need.String()))
 	case u.Config.Needs.Allows(need):
 		return "it is loaded by a recipe that does not say that it needs this: its author has to add it to [recipe.needs]"
 	}
 	return "it does not say that it needs this: its author has to add it to [recipe.needs]"
+}
+
+// oneWord is a text as it is typed in a shell. The code of a recipe chooses the
+// names that it asks for: a hint must not make a command of one.
+func oneWord(text string) string {
+	special := func(r rune) bool {
+		return (r >= utf8.RuneSelf || !unicode.IsLetter(r) && !unicode.IsDigit(r)) && !strings.ContainsRune("_./:*@%+=,-", r)
+	}
+	if !strings.ContainsFunc(text, special) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -8,6 +8,20 @@ import (
 	"github.com/policyhost/policy/builtins/artifact"
 )
 
+// TestHintIsOneWord: what hostile code asks for is no command for who types the hint.
+func TestHintIsOneWord(t *testing.T) {
+	t.Parallel()
+	u := &usedRecipe{Recipe: &builtins.Recipe{}, ask: "add --grant"}
+	for value, want := range map[string]string{
+		"ghcr.io/acme/*": "files:ghcr.io/acme/*", "a b": "'files:a b'", "x;id": "'files:x;id'", "$(id)": "'files:$(id)'",
+		"it's": `'files:it'\''s'`, "é": "'files:é'", "a\nid": "'files:a\nid'",
+	} {
+		if got := u.hint(artifact.Need{Kind: "files", Value: value}); got != "if it shall be: add --grant "+want {
+			t.Errorf("%q: %s", value, got)
+		}
+	}
+}
+
 // TestGrantsOfAChain: a recipe that says it needs nothing gets nothing through another.
 func TestGrantsOfAChain(t *testing.T) {
 	t.Parallel()
