@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"strings"
@@ -71,6 +72,9 @@ func LogIn(ctx context.Context, e *Env, args *LoginArgs) (*Login, error) {
 		e.Events.send(Event{State: Warning, Message: "the password is kept in " + e.Settings.credentialFile() +
 			", which your other programs can read; a credential helper (credsStore) keeps it safer"})
 	}
+	if path := pathOf(cmp.Or(args.Host, args.Server)); path != "" {
+		e.Events.send(Event{State: Warning, Message: "the password is kept for all of " + host + ", not for " + path + " alone"})
+	}
 	if args.DefaultDomain {
 		err = e.saveDefaultDomain(host)
 	}
@@ -121,6 +125,17 @@ func (e *Env) registryHost(positional, server string) (string, error) {
 		return "", fault.New(fault.Usage, artifact.WithoutPassword(host), "not a registry host").WithHint("type a host such as ghcr.io or localhost:5000")
 	}
 	return name.Registry, nil
+}
+
+// pathOf is what stands behind a registry's host and would have no meaning: Docker's
+// own address ends with /v1/ or /v2/.
+func pathOf(server string) string {
+	server = strings.TrimPrefix(strings.TrimPrefix(server, "https://"), "http://")
+	_, path, _ := strings.Cut(server, "/")
+	if path = strings.Trim(path, "/"); path == "v1" || path == "v2" {
+		return ""
+	}
+	return path
 }
 
 // LogoutArgs are the arguments of [LogOut].
