@@ -23,11 +23,11 @@ const (
 // watch runs the tests now and after each change of a file below the paths, until
 // ctx is over, which is how it is meant to end.
 func (c *testCommand) watch(ctx context.Context, s *session) error {
-	for {
+	for first := true; ; first = false {
 		before := c.snapshot()
 		if err := s.app.answer(c.once(ctx, s)); err != nil && ctx.Err() == nil {
-			if errors.Is(err, fault.Usage) {
-				return err // no change of a file mends that
+			if errors.Is(err, fault.Usage) || first && errors.Is(err, fault.NotFound) {
+				return err // no change of a file mends that; a path that was never there is misspelt
 			}
 			s.printer.Fault(err)
 		}
