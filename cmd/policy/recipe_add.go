@@ -36,11 +36,7 @@ func (c *recipeAdd) run(ctx context.Context, a *app, flags *config.Flags) error 
 }
 
 func (c *recipeAdd) add(ctx context.Context, s *session, r *recipes) (any, error) {
-	ref, err := r.reference(c.Recipe)
-	if err != nil {
-		return nil, err
-	}
-	n, err := artifact.ParseRecipeName(ref)
+	n, err := r.nameOf(c.Recipe)
 	if err != nil {
 		return nil, err
 	}

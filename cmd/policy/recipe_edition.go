@@ -27,17 +27,30 @@ func (r *recipes) edition(ctx context.Context, word string) (*edition, error) {
 	if isFolder(word) {
 		return r.folderEdition(ctx, word)
 	}
-	ref, err := r.reference(word)
+	if strings.HasPrefix(word, "@") {
+		return r.pinnedEdition(ctx, word)
+	}
+	n, err := r.nameOf(word)
 	if err != nil {
 		return nil, err
 	}
-	n, err := artifact.ParseRecipeName(ref)
+	return r.editionNow(ctx, n)
+}
+
+// pinnedEdition is what policy.lock pins under a name, else what its registry has.
+func (r *recipes) pinnedEdition(ctx context.Context, word string) (*edition, error) {
+	n, err := r.nameOf(word)
 	if err != nil {
 		return nil, err
 	}
-	if pin, found := r.lock.Find(lockKey(n)); found && strings.HasPrefix(word, "@") {
+	if pin, found := r.lock.Find(lockKey(n)); found {
 		n.Digest = pin.Digest
 	}
+	return r.editionNow(ctx, n)
+}
+
+// editionNow is what a name stands for in its registry; with a digest that.
+func (r *recipes) editionNow(ctx context.Context, n artifact.Name) (_ *edition, err error) {
 	if n.Digest, err = r.shelf.Resolve(ctx, n); err != nil {
 		return nil, err
 	}

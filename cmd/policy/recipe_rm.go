@@ -40,11 +40,7 @@ type forgotten struct {
 func (f *forgotten) text() string { return f.Ref }
 
 func (c *recipeRm) rm(_ context.Context, s *session, r *recipes) (any, error) {
-	ref, err := r.reference(c.Recipe)
-	if err != nil {
-		return nil, err
-	}
-	n, err := artifact.ParseRecipeName(ref)
+	n, err := r.nameOf(c.Recipe)
 	if err != nil {
 		return nil, err
 	}

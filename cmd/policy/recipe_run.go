@@ -37,8 +37,8 @@ func (r *recipes) run(ctx context.Context, typed string) (runtime.Source, error)
 	if err != nil {
 		return none, err
 	}
-	if pin, found := r.lock.Find(lockKey(n)); found {
-		if r.main, err = r.pinned(ctx, pin.Ref); err != nil {
+	if _, found := r.lock.Find(lockKey(n)); found {
+		if r.main, err = r.pinned(ctx, n); err != nil {
 			return none, err
 		}
 	} else {

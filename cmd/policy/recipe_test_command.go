@@ -93,28 +93,6 @@ func (c *recipeTest) test(ctx context.Context, s *session, r *recipes) (any, err
 	return report, err
 }
 
-// pinnedEdition is what policy.lock pins under a name, else what its registry has.
-func (r *recipes) pinnedEdition(ctx context.Context, word string) (*edition, error) {
-	ref, err := r.reference(word)
-	if err != nil {
-		return nil, err
-	}
-	n, err := artifact.ParseRecipeName(ref)
-	if err != nil {
-		return nil, err
-	}
-	if pin, found := r.lock.Find(lockKey(n)); found {
-		n.Digest = pin.Digest
-	} else if n.Digest, err = r.shelf.Resolve(ctx, n); err != nil {
-		return nil, err
-	}
-	recipe, err := r.shelf.Open(ctx, n)
-	if err != nil {
-		return nil, err
-	}
-	return editionOf(recipe)
-}
-
 // unpack writes the files of a recipe into a folder, which becomes a project that
 // pins what the recipe does.
 func (r *recipes) unpack(ctx context.Context, e *edition, folder string) (*recipes, error) {

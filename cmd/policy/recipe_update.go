@@ -99,11 +99,7 @@ func (c *recipeUpdate) pins(s *session, r *recipes) ([]lockfile.Entry, error) {
 	}
 	var pins []lockfile.Entry
 	for _, word := range c.Recipes {
-		ref, err := r.reference(word)
-		if err != nil {
-			return nil, err
-		}
-		n, err := artifact.ParseRecipeName(ref)
+		n, err := r.nameOf(word)
 		if err != nil {
 			return nil, err
 		}
@@ -133,6 +129,7 @@ func (c *recipeUpdate) look(ctx context.Context, r *recipes, pin lockfile.Entry)
 	if digest == pin.Digest {
 		return nil, nil //nolint:nilnil // it did not move
 	}
+	n.Digest = digest // the tag may have moved on by now
 	recipe, fresh, err := r.resolve(ctx, n)
 	if err != nil {
 		return nil, err
@@ -142,7 +139,6 @@ func (c *recipeUpdate) look(ctx context.Context, r *recipes, pin lockfile.Entry)
 	if err != nil {
 		return nil, err
 	}
-	n.Digest = fresh.Digest
 	if _, err := r.closure(ctx, []artifact.Name{n}); err != nil { // what it depends on is part of it
 		return nil, err
 	}

@@ -91,11 +91,11 @@ func (r *recipes) Package(ctx context.Context, from runtime.Module, name string)
 	if from.Recipe != "" {
 		return r.dependency(ctx, from.Recipe, name)
 	}
-	ref, err := r.reference(name)
+	n, err := r.nameOf(name)
 	if err != nil {
 		return nil, err
 	}
-	u, err := r.pinned(ctx, ref)
+	u, err := r.pinned(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -118,12 +118,17 @@ func (r *recipes) reference(name string) (string, error) {
 	return "", f.WithHint("give it one: policy recipe add oci://HOST/ORG/NAME:TAG --alias %s", alias)
 }
 
-// pinned opens a recipe that the project itself names.
-func (r *recipes) pinned(ctx context.Context, ref string) (*usedRecipe, error) {
-	n, err := artifact.ParseRecipeName(ref)
+// nameOf is the recipe that a name stands for: an alias, or a reference.
+func (r *recipes) nameOf(name string) (artifact.Name, error) {
+	ref, err := r.reference(name)
 	if err != nil {
-		return nil, err
+		return artifact.Name{}, err
 	}
+	return artifact.ParseRecipeName(ref)
+}
+
+// pinned opens a recipe that the project itself names.
+func (r *recipes) pinned(ctx context.Context, n artifact.Name) (*usedRecipe, error) {
 	key := lockKey(n)
 	pin, found := r.lock.Find(key)
 	if !found {
