@@ -16,7 +16,7 @@ type ReplayArgs struct {
 	Corpus []string `arg:"" complete:"file" help:"What was asked: OPA decision logs, cases or inputs, as JSON lines, JSON or YAML, also compressed with gzip; files, folders, patterns, or - for standard input."`
 
 	Against  string   `placeholder:"POLICY" complete:"image,file" help:"What judged before; without it, the decisions that were recorded."`
-	Query    string   `short:"q" help:"What to ask, for example data.authz.allow; without it, what each record says. Records of other queries are left out."`
+	Query    string   `help:"What to ask, for example data.authz.allow; without it, what each record says. Records of other queries are left out."`
 	Inputs   bool     `help:"Take every document for an input, also one that looks like a record."`
 	Verdict  string   `placeholder:"PATH" help:"Where a decision that is an object says whether it allows, for example result.permitted; by default allow or allowed."`
 	Ignore   []string `placeholder:"PATH" help:"Part of the decisions that does not matter, for example reasons or violations.*.at."`
