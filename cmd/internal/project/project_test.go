@@ -198,7 +198,7 @@ func TestRequires(t *testing.T) {
 		if err == nil {
 			t.Fatal("an unknown key was taken")
 		}
-		if refused := strings.Contains(err.Error(), "line 1: the project requires policy "+tt.requires+", and this is "); refused == tt.ok {
+		if refused := strings.Contains(err.Error(), "line 1: policy "+tt.requires+" is required, and this is "); refused == tt.ok {
 			t.Errorf("%s for %s: %v", tt.version, tt.requires, err)
 		}
 	}

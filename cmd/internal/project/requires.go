@@ -48,8 +48,8 @@ func satisfies(version, required string) error {
 		}
 		have = strings.TrimSuffix(strings.TrimSuffix(semver.Canonical(have), semver.Build(have)), semver.Prerelease(have))
 		if !sign(semver.Compare(have, "v"+want)) {
-			return fault.New(fault.Invalid, "", "the project requires policy %s, and this is %s", required, strings.TrimPrefix(version, "v")).
-				WithHint("install a version that it works with, or change the line if it works with this one")
+			return fault.New(fault.Invalid, "", "policy %s is required, and this is %s", required, strings.TrimPrefix(version, "v")).
+				WithHint("install such a version, or change requires if it works with this one")
 		}
 	}
 	return nil
