@@ -131,3 +131,17 @@ func TestSubjectOf(t *testing.T) {
 		t.Errorf("a password: %s", got)
 	}
 }
+
+// A verb that panics has an end, too.
+func TestStepOfPanic(t *testing.T) {
+	t.Parallel()
+	e, said := heard()
+	v := Verb{Name: "push", Effect: Write, Func: does(func(context.Context, *Env, *TagsArgs) (*Image, error) { panic("out of paper") })}
+	_, err := v.Call(t.Context(), e, new(TagsArgs))
+	if !errors.Is(err, fault.Internal) || !strings.Contains(err.Error(), "out of paper") {
+		t.Errorf("got %v, want that it panicked", err)
+	}
+	if want := "+1, 1 push  internal"; said() != want {
+		t.Errorf("said %q, want %q", said(), want)
+	}
+}

@@ -57,13 +57,13 @@ func gives[Result any](f Func) Func {
 	return f
 }
 
-// Call runs the verb. A fault that comes back names the verb.
-func (v *Verb) Call(ctx context.Context, env *Env, args any) (any, error) {
+// Call runs the verb. A fault that comes back names the verb; a panic is one.
+func (v *Verb) Call(ctx context.Context, env *Env, args any) (result any, err error) {
 	ctx, end := env.Begin(ctx, v.step(args))
-	result, err := v.Func.Call(ctx, env, args)
-	err = fault.In(v.Name, "", err)
-	end(result, err)
-	return result, err
+	defer func() { end(result, err) }()
+	defer fault.Recover(v.Name, &err)
+	result, err = v.Func.Call(ctx, env, args)
+	return result, fault.In(v.Name, "", err)
 }
 
 // The groups of the table, in the order the help shows them.
