@@ -19,7 +19,7 @@ const (
 // fails with the error of may. Blobs are reached through entries: who knows the
 // digest of one may have it.
 func (s *Store) Guard(may Permission) *Store {
-	return &Store{dir: s.dir, fs: s.fs, o: s.o, turn: s.turn, may: may}
+	return &Store{dir: s.dir, fs: s.fs, o: s.o, last: s.last, turn: s.turn, may: may}
 }
 
 // permits asks for every name, until one may not.

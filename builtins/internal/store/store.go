@@ -46,7 +46,7 @@ type Store struct {
 	dir  string
 	fs   FS
 	o    Options
-	last atomic.Pointer[remembered]
+	last *atomic.Pointer[remembered]
 	turn chan struct{} // holds one while somebody here changes the index
 	may  Permission    // nil: everything
 }
@@ -63,7 +63,7 @@ func New(dir string, o Options) *Store {
 	if o.Waiting == nil {
 		o.Waiting = func(string) {}
 	}
-	return &Store{dir: dir, fs: o.FS, o: o, turn: make(chan struct{}, 1)}
+	return &Store{dir: dir, fs: o.FS, o: o, last: new(atomic.Pointer[remembered]), turn: make(chan struct{}, 1)}
 }
 
 // Dir is the folder of the layout, as given to New.
