@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/policyhost/policy/cmd/internal/render"
 	"github.com/policyhost/policy/runtime/fault"
 )
 
@@ -34,10 +36,7 @@ func commandHelp(options kong.HelpOptions, ctx *kong.Context) error {
 			shown = strings.Replace(shown, arg.Summary(), usage, 1)
 		}
 	}
-	if _, writeErr := io.WriteString(out, shown); writeErr != nil {
-		return fault.New(fault.Unavailable, "", "writing the help: %w", writeErr)
-	}
-	return err
+	return cmp.Or(writeHelp(out, shown), err)
 }
 
 // overview lists commands only, by group, so that it fits a terminal.
@@ -65,7 +64,12 @@ func overview(w io.Writer, app *kong.Application) error {
 		}
 	}
 	fmt.Fprintf(&b, "\n%s\n%s COMMAND --help says what each takes.\n", globalFlags(app), app.Name)
-	if _, err := io.WriteString(w, b.String()); err != nil {
+	return writeHelp(w, b.String())
+}
+
+// writeHelp makes safe what a pipeline, maybe a stranger's, says of itself.
+func writeHelp(w io.Writer, text string) error {
+	if _, err := io.WriteString(w, render.SafeLines(text)); err != nil {
 		return fault.New(fault.Unavailable, "", "writing the help: %w", err)
 	}
 	return nil
