@@ -1,12 +1,15 @@
 package builtins
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"strconv"
 	"time"
 
 	"github.com/policyhost/policy/builtins/artifact"
 	"github.com/policyhost/policy/builtins/internal/store"
+	"github.com/policyhost/policy/runtime/fault"
 )
 
 // describe makes the answer for an image whose manifest is known.
@@ -78,4 +81,32 @@ func newEntry(name artifact.Name, d artifact.Descriptor, m *artifact.Manifest) s
 		d.Annotations[artifact.AnnotationBundleSize] = strconv.FormatInt(layer.Size, 10)
 	}
 	return store.Entry{Name: name.Tagged(), Descriptor: d}
+}
+
+// FindImage gives the image of a reference, the local one if there is one, else
+// that of its registry, without fetching it. It fails with Usage for what is no
+// reference, and with NotFound, Denied and Unavailable.
+func FindImage(ctx context.Context, e *Env, ref string) (*Image, error) {
+	r, err := ParseRef(ref)
+	if err != nil {
+		return nil, err
+	}
+	l, err := e.open(ctx, r, prefixDigits)
+	if err == nil {
+		defer l.Close()
+		return l.image(), nil
+	}
+	name, nameErr := e.name(r)
+	if !errors.Is(err, fault.NotFound) || nameErr != nil {
+		return nil, err
+	}
+	d, raw, err := e.Remote.Manifest(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	m, err := artifact.ParseManifest(raw)
+	if err != nil {
+		return nil, fault.In("", name.String(), err)
+	}
+	return describe(name, d.Digest, m), nil
 }

@@ -147,3 +147,48 @@ func (c *call) readSecrets(env *builtins.Env) error {
 	}
 	return nil
 }
+
+// findImages puts images where the command line or the file has their references.
+func (c *call) findImages(ctx context.Context, env *builtins.Env) error {
+	for _, name := range c.images {
+		refs, several := texts(c.named[name])
+		var found builtins.Images
+		for _, ref := range refs {
+			image, err := builtins.FindImage(ctx, env, ref)
+			if err != nil {
+				return fault.In(c.function, dashed(name), err)
+			}
+			found = append(found, image)
+		}
+		switch {
+		case several:
+			c.named[name] = found
+		case len(found) == 1:
+			c.named[name] = found[0]
+		}
+	}
+	return nil
+}
+
+// texts are the words in a value of the command line or of a file: one, or those of
+// a list.
+func texts(value any) (all []string, several bool) {
+	switch value := value.(type) {
+	case string:
+		return []string{value}, false
+	case runtime.Text:
+		return []string{string(value)}, false
+	case []runtime.Text:
+		for _, text := range value {
+			all = append(all, string(text))
+		}
+		return all, true
+	case json.RawMessage:
+		var one string
+		if json.Unmarshal(value, &one) == nil && string(value) != "null" {
+			return []string{one}, false
+		}
+		return all, json.Unmarshal(value, &all) == nil && all != nil
+	}
+	return nil, false
+}

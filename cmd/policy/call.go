@@ -18,6 +18,7 @@ type call struct {
 	named    map[string]any
 	rest     []any
 	secrets  []string           // parameters whose values say where a secret is
+	images   []string           // parameters whose values are references of images
 	list     []runtime.Function // to be listed instead, and order with it
 	tasks    []string           // to be run instead of a function
 	order    []runtime.Task     // those, behind what they depend on
@@ -90,7 +91,7 @@ func (p *pipeline) parseCall(words []string, tail int) (_ *call, err error) {
 	}
 	c.function = chosen.Name
 	c.named, c.rest = commands[chosen.Name].arguments(ctx)
-	c.secrets = secretsOf(*chosen)
+	c.secrets, c.images = secretsOf(*chosen), imageParams(*chosen)
 	file.fill(c.named)
 	return c, nil
 }

@@ -137,6 +137,9 @@ func tags(p runtime.Param, optional bool) string {
 	if placeholder := placeholderOf(p); placeholder != "" {
 		all = append(all, fmt.Sprintf("placeholder:%q", placeholder))
 	}
+	if takesImages(p) {
+		all = append(all, `complete:"image"`)
+	}
 	if len(p.Choices) > 0 { // for completion; the parser's enum is not for all of them
 		all = append(all, fmt.Sprintf("choices:%q", strings.Join(p.Choices, ",")))
 	}
@@ -231,6 +234,21 @@ func secretsOf(f runtime.Function) []string {
 		}
 	}
 	return names
+}
+
+// imageParams are the parameters that take an image: their words are references.
+func imageParams(f runtime.Function) []string {
+	var names []string
+	for _, p := range f.Params {
+		if takesImages(p) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+func takesImages(p runtime.Param) bool {
+	return p.Type == "Image" || p.Type == "Image | None" || p.Type == "list[Image]"
 }
 
 func dashed(name string) string { return strings.ReplaceAll(name, "_", "-") }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -223,8 +224,8 @@ func (c *recipeChange) text() string {
 	return b.String()
 }
 
-// short is enough of a digest for people to tell it from others.
-func short(d artifact.Digest) string { return fmt.Sprintf("%.19s", d) }
+// short is enough of a digest for people to tell it from others; a folder has none.
+func short(d artifact.Digest) string { return cmp.Or(fmt.Sprintf("%.19s", d), "a folder") }
 
 func writeParts(b *strings.Builder, title string, parts []partChange) {
 	if len(parts) > 0 {

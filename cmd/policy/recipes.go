@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -136,8 +137,14 @@ func (r *recipes) pinned(ctx context.Context, n artifact.Name) (*usedRecipe, err
 	}
 	n.Digest = pin.Digest
 	recipe, err := r.shelf.Open(ctx, n)
-	if err != nil {
+	switch {
+	case errors.Is(err, fault.NotFound):
+		return nil, fault.Of(err).WithHint("nobody has that content any more; pin what the tag is now: policy recipe update %s", key)
+	case err != nil:
 		return nil, err
+	case pin.Size > 0 && pin.Size != recipe.Size:
+		return nil, fault.New(fault.Invalid, key, "its line in %s says %d bytes, and its content has %d", lockfile.Name, pin.Size, recipe.Size).
+			WithHint("somebody edited the line: take it from a branch that has the right one, or policy recipe rm and add")
 	}
 	return &usedRecipe{Recipe: recipe, Granted: pin.Needs, ask: addTo(key)}, nil
 }

@@ -63,14 +63,15 @@ func benchmarkColdRecipes(b *testing.B, deep bool) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := shelf.Push(b.Context(), n, digest); err != nil {
+		image, err := shelf.Push(b.Context(), n, digest)
+		if err != nil {
 			b.Fatal(err)
 		}
 		last = builtins.RecipeRef(n) + "@" + digest.String()
 		if deep && p < 4 {
 			continue
 		}
-		lock.Set(lockfile.Entry{Ref: builtins.RecipeRef(n), Digest: digest, Size: 1})
+		lock.Set(lockfile.Entry{Ref: builtins.RecipeRef(n), Digest: digest, Size: *image.Size})
 		for m := range 6 {
 			fmt.Fprintf(&script, "load('%s//m%d.star', p%dm%d = 'f%d')\n", builtins.RecipeRef(n), m, p, m, m)
 		}

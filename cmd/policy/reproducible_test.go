@@ -2,9 +2,9 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 )
 
@@ -67,11 +67,11 @@ func TestReproducible(t *testing.T) {
 // commandIn links the command into a folder that any user may read.
 func commandIn(t *testing.T, dir string) string {
 	t.Helper()
-	self, err := os.Executable()
+	self, err := exec.LookPath("policy")
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "policy"+strings.TrimPrefix(filepath.Ext(self), ".test"))
+	path := filepath.Join(dir, filepath.Base(self))
 	if os.Link(self, path) == nil {
 		return path
 	}

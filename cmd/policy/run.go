@@ -286,6 +286,9 @@ func (p *pipeline) call(ctx context.Context, c *call) error {
 	if err := c.readSecrets(s.env); err != nil {
 		return err
 	}
+	if err := c.findImages(s.ctx, s.env); err != nil {
+		return err
+	}
 	if err := mayReport(c.host.Report); err != nil {
 		return err
 	}

@@ -42,10 +42,10 @@ func (p *Printer) comparison(c *builtins.Comparison) string {
 		b.WriteByte('\n')
 	}
 	for _, d := range c.Doubts {
-		fmt.Fprintf(&b, "uncertain: %s in %d decisions, %d of them changed: %s\n", Safe(d.About), d.Decisions, d.Changed, Safe(d.Why))
+		fmt.Fprintf(&b, "uncertain: %s in %s, %d of them changed: %s\n", Safe(d.About), counted(int(d.Decisions), "decision"), d.Changed, Safe(d.Why))
 	}
 	for _, l := range c.LeftOut {
-		fmt.Fprintf(&b, "left out: %d documents, the first at %s: %s\n", l.Documents, Safe(l.First), Safe(l.Reason))
+		fmt.Fprintf(&b, "left out: %s, the first at %s: %s\n", counted(int(l.Documents), "document"), Safe(l.First), Safe(l.Reason))
 	}
 	return b.String()
 }
