@@ -115,6 +115,16 @@ func (e *Env) may(kind, value string) error {
 	return e.pass.may(kind, value)
 }
 
+// mayHave reports whether e may have what the store keeps under a digest: to know
+// the digest of an image is no permission to read it.
+func (e *Env) mayHave(ctx context.Context, d artifact.Digest) bool {
+	if e.pass == nil || slices.ContainsFunc(e.pass.shown, func(s artifact.Name) bool { return s.Digest == d }) {
+		return true
+	}
+	found, err := e.Store.FindDigest(ctx, d.String())
+	return err == nil && len(found) > 0
+}
+
 // mayReach fails when policies may not reach one of the hosts for e.
 func (e *Env) mayReach(hosts []string) error {
 	if e.offline && len(hosts) > 0 {

@@ -370,3 +370,20 @@ func TestGrantsVisibility(t *testing.T) {
 		}
 	}
 }
+
+// Who knows the digest of an image here cannot read it by the name of another.
+func TestGrantsDigest(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, t.TempDir(), nil)
+	image := built(t, e, "registry.localhost/a/door:1")
+	for repository, want := range map[string]error{"registry.localhost/a/door": nil, "registry.localhost/b/door": fault.NotFound} {
+		narrow := e.Grant(builtins.Grants{Who: "oci://ghcr.io/acme/r:v1", Needs: artifact.Needs{Read: []string{repository}}})
+		defer narrow.Close()
+		_, err := builtins.Eval(t.Context(), narrow, &builtins.EvalArgs{
+			Policy: repository + ":2@" + string(image.Digest), Query: "data.door.open", Pull: "never",
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", repository, err, want)
+		}
+	}
+}

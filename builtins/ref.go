@@ -102,6 +102,9 @@ func (e *Env) lookup(ctx context.Context, name artifact.Name) (store.Entry, erro
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return store.Entry{}, err
 	}
+	if !e.mayHave(ctx, name.Digest) {
+		return store.Entry{}, e.missing(ctx, name)
+	}
 	raw, err := e.Store.Read(ctx, artifact.Descriptor{Digest: name.Digest}, maxManifest)
 	if err != nil {
 		return store.Entry{}, err
