@@ -79,8 +79,10 @@ func (r *Recipes) manifest(ctx context.Context, digest artifact.Digest) (*artifa
 
 // Push sends a recipe that was packed or fetched to the registry that n names. It
 // fails like the verb push.
-func (r *Recipes) Push(ctx context.Context, n artifact.Name, digest artifact.Digest) (*Image, error) {
-	image, err := r.Describe(ctx, n, digest)
+func (r *Recipes) Push(ctx context.Context, n artifact.Name, digest artifact.Digest) (image *Image, err error) {
+	ctx, end := r.env.Begin(ctx, Step{Verb: "recipe publish", Effect: Write, Delta: Delta{Subject: n.Tagged(), Where: InRegistry}})
+	defer func() { end(image, err) }()
+	image, err = r.Describe(ctx, n, digest)
 	if err != nil {
 		return nil, err
 	}

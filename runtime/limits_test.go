@@ -217,8 +217,8 @@ func TestHostile(t *testing.T) {
 
 // TestGuards holds that what would take all memory in one step is refused, and
 // that what stands for it is otherwise the language's own.
-func TestGuards(t *testing.T) {
-	t.Parallel()
+// It runs alone: the memory that it takes would count against the limits of others.
+func TestGuards(t *testing.T) { //nolint:paralleltest // see above
 	refused := map[string]string{
 		"method":   `("a" * 1000000).replace("a", "b" * 1000000)`,
 		"bound":    "f = ('a' * 1000000).replace\nf('a', 'b' * 1000000)",
