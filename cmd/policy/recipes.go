@@ -138,7 +138,7 @@ func (r *recipes) pinned(ctx context.Context, n artifact.Name) (*usedRecipe, err
 	n.Digest = pin.Digest
 	recipe, err := r.shelf.Open(ctx, n)
 	switch {
-	case errors.Is(err, fault.NotFound):
+	case errors.Is(err, fault.NotFound) && !r.offline:
 		return nil, fault.Of(err).WithHint("nobody has that content any more; pin what the tag is now: policy recipe update %s", key)
 	case err != nil:
 		return nil, err
