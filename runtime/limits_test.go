@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	goruntime "runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -219,6 +220,8 @@ func TestHostile(t *testing.T) {
 // that what stands for it is otherwise the language's own.
 // It runs alone: the memory that it takes would count against the limits of others.
 func TestGuards(t *testing.T) { //nolint:paralleltest // see above
+	t.Cleanup(goruntime.GC)
+	limits := runtime.Limits{Heap: 16 << 30} // garbage of what was refused counts
 	refused := map[string]string{
 		"method":   `("a" * 1000000).replace("a", "b" * 1000000)`,
 		"bound":    "f = ('a' * 1000000).replace\nf('a', 'b' * 1000000)",
@@ -240,13 +243,13 @@ func TestGuards(t *testing.T) { //nolint:paralleltest // see above
 		refused[f] = f + "(range(1, 1000000000000))"
 	}
 	for name, body := range refused {
-		err := run(t.Context(), t, runtime.Limits{}, body)
+		err := run(t.Context(), t, limits, body)
 		if f := fault.Of(err); f == nil || f.Kind != fault.Limit || len(err.Error()) > 200 {
 			t.Errorf("%s: got %.300s", name, show(err))
 		}
 	}
 	for _, body := range []string{"range(1000000000000)", "x = []\nx.append(x)\nx"} {
-		if err := run(t.Context(), t, runtime.Limits{}, body); err == nil || len(err.Error()) > 200 {
+		if err := run(t.Context(), t, limits, body); err == nil || len(err.Error()) > 200 {
 			t.Errorf("%s: got %.300s", body, show(err))
 		}
 	}
@@ -264,7 +267,7 @@ y += x
 (len(x), x + (y + [1])) == (400000, x + x + [1]) or fail(8)
 a, b = "a" * 2000000, "b"
 (len(a + b + a), a + b == a + "b", (1, 2) + tuple([3]), 1 + len(b)) == (4000001, True, (1, 2, 3), 2) or fail(9)`
-	if err := run(t.Context(), t, runtime.Limits{}, plain); err != nil {
+	if err := run(t.Context(), t, limits, plain); err != nil {
 		t.Errorf("got %s", show(err))
 	}
 }

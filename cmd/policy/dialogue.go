@@ -51,6 +51,7 @@ type dialogue struct {
 	prompts bool // somebody is there
 
 	running atomic.Pointer[context.CancelCauseFunc] // ends the statement at work
+	early   atomic.Bool                             // Ctrl-C came since the last line began, and found none at work
 	number  int                                     // lines so far
 	held    *string                                 // a line that was read too early
 }
@@ -141,6 +142,7 @@ func (d *dialogue) next(prompt string) (line string, pasted bool, err error) {
 		line, d.held = *d.held, nil
 		return line, true, nil
 	}
+	d.early.Store(false)
 	return d.lines.next(prompt)
 }
 
@@ -150,12 +152,16 @@ func (d *dialogue) execute(text string) error {
 	defer cancel(nil)
 	d.running.Store(&cancel)
 	defer d.running.Store(nil)
+	if d.early.Load() { // between the last line and here
+		d.interrupt()
+	}
 	return d.tongue.execute(ctx, text)
 }
 
 // interrupt ends the statement at work, if there is one, else the one that is
 // typed.
 func (d *dialogue) interrupt() {
+	d.early.Store(true)
 	if cancel := d.running.Load(); cancel != nil {
 		(*cancel)(fault.New(fault.Canceled, "", "interrupted"))
 	} else if typed, ok := d.lines.(interface{ interrupt() }); ok {

@@ -191,11 +191,11 @@ type typedLine struct {
 }
 
 func (p *prompter) next(prompt string) (string, bool, error) {
-	_, _ = io.WriteString(p.printer.Err, prompt)
 	select {
 	case <-p.drop: // it came too late for the line before
 	default:
 	}
+	_, _ = io.WriteString(p.printer.Err, prompt)
 	if p.pending == nil { // else Ctrl-C came while it was read
 		pending := make(chan typedLine, 1)
 		p.pending = pending
