@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -69,6 +71,13 @@ func (c *recipePublish) publish(ctx context.Context, s *session) (*builtins.Imag
 	if err := c.sound(ctx, s); err != nil {
 		return nil, err
 	}
+	checked, err := recipeFiles(of.Root)
+	if err == nil && !maps.EqualFunc(files, checked, bytes.Equal) {
+		err = fault.New(fault.Conflict, c.Folder, "changed while it was checked").WithHint("publish again when nothing writes to it")
+	}
+	if err != nil {
+		return nil, err
+	}
 	digest, err := shelf.Pack(ctx, cfg, files)
 	if err != nil {
 		return nil, err
@@ -120,7 +129,7 @@ func (c *recipePublish) sound(ctx context.Context, s *session) error {
 	}
 	tested, err := test.test(ctx, s)
 	switch {
-	case errors.Is(err, fault.NotFound):
+	case errors.Is(err, fault.NotFound) && (tested == nil || len(tested.Results) == 0):
 		s.say("%s has no tests", c.Folder)
 		return nil
 	case tested != nil && tested.Failed > 0:

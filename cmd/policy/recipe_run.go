@@ -26,17 +26,17 @@ func (r *recipes) run(ctx context.Context, typed string) (runtime.Source, error)
 	if err != nil {
 		return none, err
 	}
+	if name == "" {
+		return none, fault.New(fault.Usage, typed, "the standard library is loaded, not run").WithHint("what it offers: policy doc %s", typed)
+	}
 	if err := r.begin(ctx); err != nil {
 		return none, err
 	}
-	ref, err := r.reference(name)
+	n, err := r.nameOf(name)
 	if err != nil {
 		return none, err
 	}
-	n, err := artifact.ParseRecipeName(ref)
-	if err != nil {
-		return none, err
-	}
+	ref := lockKey(n)
 	if _, found := r.lock.Find(lockKey(n)); found {
 		if r.main, err = r.pinned(ctx, n); err != nil {
 			return none, err

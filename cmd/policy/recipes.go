@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -241,8 +242,8 @@ func (r *recipes) offer(u *usedRecipe) *runtime.Package {
 	defer r.mu.Unlock()
 	r.used[id] = u
 	name := u.Ref
-	for digits := 12; r.named[name] != "" && r.named[name] != id; digits++ {
-		name = u.Ref + "@" + u.Digest.Encoded()[:digits]
+	for n := 2; r.named[name] != "" && r.named[name] != id; n++ {
+		name = fmt.Sprintf("%s@%.12s#%d", u.Ref, u.Digest.Encoded(), n)
 	}
 	r.named[name] = id
 	return &runtime.Package{ID: id, Name: name, Files: u.Files}
